@@ -1,0 +1,281 @@
+"""A conversation: what was said, what of it goes with the next question, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from .errors import ProviderError
+from .loop import run_sync
+from .messages import Delta, Message, Reply, Usage
+from .providers.base import Options, Provider
+
+#: Tokens of history that go with a question unless said otherwise.
+CONTEXT_TOKENS = 32_000
+
+_GO_ON = "Go on exactly where your last answer stopped. Repeat nothing of it."
+_GO_ON_CHINESE = "请从上一条回答中断的地方继续，不要重复已有内容。"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer; *cell* names the notebook cell that asked, or is empty."""
+
+    question: Message
+    answer: Message
+    cell: str = ""
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """Both, in order."""
+        return self.question, self.answer
+
+
+class Conversation:
+    """Questions and answers with one provider, which remembers what was said.
+
+    *label* is the name it goes by, *system* the system prompt. `exchanges` is
+    the history; `conversation_id` is the far side's name for it, where the far
+    side keeps one; `reply` is the newest answer; `usage` adds up all of them.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        system: str | None = None,
+        label: str | None = None,
+        context_tokens: int = CONTEXT_TOKENS,
+    ) -> None:
+        self._provider = provider
+        self.system = system
+        self.label = label
+        self.context_tokens = context_tokens
+        self.exchanges: tuple[Exchange, ...] = ()
+        self.conversation_id: str | None = None
+        self.reply: Reply | None = None
+        self.usage = Usage()
+        # What `undo` goes back to.
+        self._earlier: list[tuple[Exchange, ...]] = []
+
+    @property
+    def provider(self) -> Provider:
+        """Who answers; a new one does not know the old one's conversation id."""
+        return self._provider
+
+    @provider.setter
+    def provider(self, provider: Provider) -> None:
+        if provider is not self._provider:
+            self._provider = provider
+            self.conversation_id = None
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history as messages, the system prompt first."""
+        system = (Message("system", self.system),) if self.system else ()
+        return system + _flat(self.exchanges)
+
+    async def stream(
+        self,
+        text: str,
+        *,
+        images: Sequence[str] = (),
+        options: Options | None = None,
+        reply: Reply | None = None,
+        cell: str = "",
+    ) -> AsyncGenerator[Delta, None]:
+        """Ask *text* and yield the answer step by step.
+
+        The answer also goes into *reply* (a new one when None), and into the
+        history as soon as the stream ends in whatever way, unless nothing came.
+        An exchange that *cell* asked before is replaced. Raises ProviderError
+        with the reply so far as `partial`.
+        """
+        reply = reply or Reply()
+        question = Message("user", text, tuple(images))
+        past, old = self._before(cell)
+        if old:  # the far side cannot answer from an earlier point
+            self.conversation_id = None
+        try:
+            async with aclosing(self._answer((question,), past, options, reply)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        finally:
+            self._record(Exchange(question, reply.message(), cell), old, past, reply)
+
+    async def go_on(
+        self, *, options: Options | None = None, reply: Reply | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """Ask for the rest of the last answer and yield it; in the history the two become one.
+
+        Raises ValueError when there is nothing to go on with.
+        """
+        if not self.exchanges:
+            msg = "there is no answer to continue"
+            raise ValueError(msg)
+        reply = reply or Reply()
+        *past, last = self.exchanges
+        words = _GO_ON_CHINESE if _is_chinese(last.question.content) else _GO_ON
+        asked = (*last.messages, Message("user", words))
+        try:
+            async with aclosing(self._answer(asked, past, options, reply)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        finally:
+            whole = replace(last.answer, content=last.answer.content + reply.text)
+            self._record(replace(last, answer=whole), last, past, reply)
+
+    async def ask(
+        self, text: str, *, images: Sequence[str] = (), options: Options | None = None
+    ) -> Reply:
+        """Ask *text* and return the whole reply. Raises ProviderError."""
+        reply = Reply()
+        stream = self.stream(text, images=images, options=options, reply=reply)
+        async with aclosing(stream) as deltas:
+            async for _ in deltas:
+                pass
+        return reply
+
+    def ask_sync(
+        self, text: str, *, images: Sequence[str] = (), options: Options | None = None
+    ) -> Reply:
+        """Ask as `ask` does, from plain code; Ctrl-C stops it."""
+        return run_sync(self.ask(text, images=images, options=options))
+
+    def preview(self, text: str, images: Sequence[str] = ()) -> list[Message]:
+        """Return the messages that asking *text* would send."""
+        return self._fit(self.exchanges, (Message("user", text, tuple(images)),))[0]
+
+    def fork(self, label: str | None = None) -> Conversation:
+        """Return a conversation with the same past that goes its own way from here."""
+        twin = Conversation(
+            self.provider,
+            system=self.system,
+            label=label,
+            context_tokens=self.context_tokens,
+        )
+        twin.exchanges = self.exchanges
+        return twin
+
+    def undo(self) -> bool:
+        """Take back the last change to the history, a `clear` too; False when there is none.
+
+        After a `clear` and a question, it brings back what was there before both.
+        """
+        if self._earlier:
+            self.exchanges = self._earlier.pop()
+        elif self.exchanges:
+            self.exchanges = self.exchanges[:-1]
+        else:
+            return False
+        self.conversation_id = None
+        return True
+
+    def clear(self) -> None:
+        """Forget all exchanges; `undo` brings them back."""
+        self._change(())
+        self.conversation_id = None
+
+    def replaces(self, other: Conversation) -> None:
+        """Make `undo` bring back the exchanges of *other*, whose place this one takes."""
+        self._earlier.append(other.exchanges)
+
+    async def _answer(
+        self,
+        asked: Sequence[Message],
+        past: Sequence[Exchange],
+        options: Options | None,
+        reply: Reply,
+    ) -> AsyncGenerator[Delta, None]:
+        """Send what *asked* adds to *past*, and fill *reply*."""
+        self.reply = reply
+        reply.host = self.provider.host
+        reply.model = (options.model if options else None) or self.provider.model
+        sent, notice = self._fit(past, asked)
+        far_id = self.conversation_id
+        if notice and not far_id:  # else the far side remembers by itself
+            yield _take(Delta(notice=notice), reply)
+        stream = self.provider.stream(sent, options=options, conversation_id=far_id)
+        try:
+            async with aclosing(stream) as deltas:
+                async for delta in deltas:
+                    yield _take(delta, reply)
+            reply.finish("truncated")
+        except ProviderError as error:
+            error.partial = reply
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            reply.finish("cancelled")
+            raise
+        finally:
+            reply.finish("error")  # unless it has ended in another way
+
+    def _record(
+        self, exchange: Exchange, old: Exchange | None, past: Sequence[Exchange], reply: Reply
+    ) -> None:
+        """Put *exchange* in the place of *old*, or at the end, unless nothing was answered."""
+        self.usage = self.usage + (reply.usage or Usage())
+        if not (reply.text or reply.tool_calls):
+            return
+        # By identity and not by number: meanwhile another question may have been answered.
+        if any(each is old for each in self.exchanges):
+            self._change(tuple(exchange if each is old else each for each in self.exchanges))
+        else:
+            self._change((*self.exchanges, exchange))
+        # The far side remembers *past* and this exchange; if more was said, it must be told anew.
+        is_known = self.exchanges == (*past, exchange)
+        self.conversation_id = (reply.conversation_id or self.conversation_id) if is_known else None
+
+    def _before(self, cell: str) -> tuple[tuple[Exchange, ...], Exchange | None]:
+        """Return what was said before *cell* asked, and the exchange it asked before, if any."""
+        for place, exchange in enumerate(self.exchanges):
+            if cell and exchange.cell == cell:
+                return self.exchanges[:place], exchange
+        return self.exchanges, None
+
+    def _change(self, exchanges: tuple[Exchange, ...]) -> None:
+        if self.exchanges:
+            self._earlier.append(self.exchanges)
+        self.exchanges = exchanges
+
+    def _fit(
+        self, exchanges: Sequence[Exchange], asked: Sequence[Message]
+    ) -> tuple[list[Message], str]:
+        """Return what to send, the oldest exchanges left out as the budget asks, and a notice."""
+        system = [Message("system", self.system)] if self.system else []
+        left = self.context_tokens - sum(_tokens(message) for message in [*system, *asked])
+        kept = 0
+        for exchange in reversed(exchanges):
+            left -= sum(_tokens(message) for message in exchange.messages)
+            if left < 0:
+                break
+            kept += 1
+        dropped = len(exchanges) - kept
+        notice = _left_out(dropped, self.context_tokens) if dropped else ""
+        return [*system, *_flat(exchanges[dropped:]), *asked], notice
+
+
+def _take(delta: Delta, reply: Reply) -> Delta:
+    reply.add(delta)
+    return delta
+
+
+def _left_out(count: int, budget: int) -> str:
+    what = "the oldest question" if count == 1 else f"the {count} oldest questions"
+    return f"{what} of this conversation stayed out: the history is kept to {budget} tokens"
+
+
+def _flat(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
+    return tuple(message for exchange in exchanges for message in exchange.messages)
+
+
+def _tokens(message: Message) -> int:
+    """Estimate the tokens of *message*: about four letters each, or one Chinese character."""
+    wide = sum(1 for char in message.content if char > "\u2e7f")
+    return (len(message.content) - wide) // 4 + wide + 800 * len(message.images) + 4
+
+
+def _is_chinese(text: str) -> bool:
+    return any("\u4e00" <= char <= "\u9fff" for char in text)

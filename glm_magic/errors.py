@@ -1,0 +1,188 @@
+"""What can go wrong, from broad to narrow.
+
+GlmError
+  ConfigError                a setting is missing or wrong
+  PromptError                {{expr}} in a prompt failed
+  ProviderError              the far side, or the way to it
+    NetworkError             refused, DNS, TLS, timed out, cut
+    ProtocolError            an answer that cannot be read
+    StatusError              the far side said no
+      AuthenticationError    key missing, wrong, expired, or for another region
+      QuotaError             balance or plan used up; never retried
+      RateLimitError         too many at once; passes
+      ModelError             no such model, or not for this key
+      FilterError            stopped by moderation
+      OverloadError          the far side is busy or broken; passes
+
+Interrupted                  the user stopped the reply; a KeyboardInterrupt, not an error
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import TYPE_CHECKING, ClassVar
+
+from .redact import redact
+
+if TYPE_CHECKING:
+    from .messages import Reply
+
+MAX_LINES = 6
+MAX_CHARS = 500
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def tidy(text: str, limit: int = MAX_CHARS) -> str:
+    """Return foreign *text* fit for an error: keys masked, controls shown, cut at *limit*."""
+    shown = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", redact(text)).strip()
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+class GlmError(Exception):
+    """The root of everything this package raises on purpose.
+
+    Shown in IPython without a traceback: at most six lines saying what
+    happened and what to do. Set `GlmError.full_traceback = True` (or
+    `%config GlmConfig.full_traceback = True`) to see where it came from.
+    """
+
+    full_traceback: ClassVar[bool] = False
+
+    def __init__(self, what: str = "", *, remedy: str = "") -> None:
+        self.what = tidy(what)
+        super().__init__(self.what)
+        self.remedy = tidy(remedy)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.remedy) if part)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines IPython shows for this error."""
+        if GlmError.full_traceback:
+            return [redact(line).rstrip("\n") for line in traceback.format_exception(self)]
+        more = _lines(*self._more_lines())[: MAX_LINES - 1]
+        return _lines(f"{type(self).__name__}: {self.what}")[: MAX_LINES - len(more)] + more
+
+    def _more_lines(self) -> list[str]:
+        return [self.remedy] if self.remedy else []
+
+
+def _lines(*texts: str) -> list[str]:
+    return [line for text in texts for line in text.splitlines() if line.strip()]
+
+
+class ConfigError(GlmError):
+    """A setting is missing or wrong; the text names it."""
+
+
+class PromptError(GlmError):
+    """A `{{expression}}` in a prompt could not be filled in; nothing was sent."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped the reply: one line is shown and the cells queued behind it do not run."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class ProviderError(GlmError):
+    """The far side, or the way to it, failed.
+
+    `host` names the far side; `partial` is the `Reply` so far (or None when
+    nothing had been received).
+    """
+
+    #: Whether the same request may succeed a little later.
+    passing: bool = False
+
+    def __init__(self, what: str = "", *, remedy: str = "", host: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.host = host
+        self.partial: Reply | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.host}: " if self.host and self.host not in self.what else ""
+        return where + super().__str__()
+
+    def _more_lines(self) -> list[str]:
+        named = not self.host or self.host in self.what
+        return [*([] if named else [f"Host: {self.host}"]), *super()._more_lines()]
+
+
+class NetworkError(ProviderError):
+    """Refused, not found, no TLS, timed out, or cut."""
+
+    passing = True
+
+
+class ProtocolError(ProviderError):
+    """An answer that is not in the wire format; `start` keeps its first 200 characters."""
+
+    def __init__(
+        self, what: str = "", *, remedy: str = "", host: str = "", start: str = ""
+    ) -> None:
+        self.start = tidy(start, 200)
+        quoted = f" It starts: {self.start!r}" if self.start else ""
+        super().__init__(what + quoted, remedy=remedy, host=host)
+
+
+class StatusError(ProviderError):
+    """The far side said no.
+
+    `status` is the HTTP status (None inside a stream), `code` the vendor's
+    business code as text, `detail` the vendor's own words.
+    """
+
+    def __init__(  # noqa: PLR0913, the facts of one refusal
+        self,
+        what: str = "",
+        *,
+        remedy: str = "",
+        host: str = "",
+        status: int | None = None,
+        code: str = "",
+        detail: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, remedy=remedy, host=host)
+        self.status = status
+        self.code = code
+        self.detail = tidy(detail)
+        #: Seconds the far side asks to wait, if it said.
+        self.retry_after = retry_after
+
+
+class AuthenticationError(StatusError):
+    """The key is missing, wrong, expired, or belongs to another region."""
+
+
+class QuotaError(StatusError):
+    """Balance, plan or package used up: waiting does not help, so it is never retried."""
+
+
+class RateLimitError(StatusError):
+    """Too many requests at once; passes, see `retry_after`."""
+
+    passing = True
+
+
+class ModelError(StatusError):
+    """No such model, not for this key, or a request it does not take."""
+
+
+class FilterError(StatusError):
+    """Stopped by the vendor's moderation."""
+
+
+class OverloadError(StatusError):
+    """The far side is busy or broken; passes."""
+
+    passing = True

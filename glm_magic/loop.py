@@ -1,0 +1,197 @@
+"""One event loop on a background thread, and the bridges to it. Knows nothing of providers."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import aclosing
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+#: Seconds between two looks of a waiting main thread; a lock without a timeout
+#: cannot be interrupted on Windows.
+TICK = 0.1
+#: Seconds a cancelled job may take to close what it holds.
+GRACE = 2.0
+
+
+class _Job(Generic[T]):
+    """A coroutine on another thread's loop, which can be waited for and stopped."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+        self.future: Future[T] = Future()
+        # The caller's context goes along, so that display() there writes under the right cell.
+        loop.call_soon_threadsafe(self._start, context=contextvars.copy_context())
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.future.set_exception(CancelledError())
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
+
+    def wait(self) -> T:
+        """Return the result; the wait itself can be interrupted."""
+        while not self.future.done():
+            wait([self.future], TICK)
+        return self.future.result()
+
+    def stop(self) -> None:
+        """Cancel the work and wait, for a moment, until it has let go of what it held."""
+        if self.future.done() or self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        deadline = time.monotonic() + GRACE
+        while not self.future.done() and time.monotonic() < deadline:
+            wait([self.future], TICK)
+
+
+class BackgroundLoop:
+    """An event loop on a daemon thread: started at first use, again after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        #: Coroutine functions to run when the loop closes, such as a session's `close`.
+        self.closers: set[Callable[[], Awaitable[object]]] = set()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop; starts the thread when there is none in this process."""
+        with self._lock:
+            if not self._is_alive():
+                self._open()
+            assert self._loop is not None  # noqa: S101, for the type checker
+            return self._loop
+
+    def is_current(self) -> bool:
+        """Whether the caller runs on the background thread."""
+        return threading.current_thread() is self._thread
+
+    def start(self, work: Coroutine[Any, Any, T]) -> _Job[T]:
+        """Start *work* on the loop and return at once with the job."""
+        return _Job(self.loop, work)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run *work* on the loop and return its result; a KeyboardInterrupt cancels it.
+
+        Raises RuntimeError on the background thread itself, which would wait
+        for itself for ever: use `await` there.
+        """
+        if self.is_current():
+            work.close()
+            msg = "run_sync was called on the background loop: use await here"
+            raise RuntimeError(msg)
+        job = self.start(work)
+        try:
+            return job.wait()
+        finally:
+            job.stop()
+
+    def iterate(self, source: AsyncIterator[T]) -> Generator[list[T], None, None]:
+        """Yield what *source* gives, all that has come at a time, and `[]` in each silent tick.
+
+        Closing the generator, or an exception in the waiting thread, cancels
+        *source* and waits until it is closed.
+        """
+        queue: SimpleQueue[T | None] = SimpleQueue()
+        job = self.start(_pump(source, queue))
+        try:
+            while True:
+                batch, is_over = _drain(queue)
+                if batch or not is_over:
+                    yield batch
+                if is_over:
+                    break
+            job.wait()
+        finally:
+            job.stop()
+
+    def close(self) -> None:
+        """Cancel what runs, run the closers, and end the thread; repeatable."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            is_alive = self._is_alive()
+            self._loop = self._thread = None
+        if is_alive and loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(GRACE)
+
+    def _is_alive(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.is_alive() and self._pid == os.getpid()
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self.closers = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._live, args=(self._loop,), name="glm_magic", daemon=True
+        )
+        self._thread.start()
+
+    def _live(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(self._end())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(close() for close in self.closers), return_exceptions=True)
+
+
+async def _pump(source: AsyncIterator[T], queue: SimpleQueue[T | None]) -> None:
+    try:
+        if isinstance(source, AsyncGenerator):
+            async with aclosing(source):
+                async for item in source:
+                    queue.put(item)
+        else:
+            async for item in source:
+                queue.put(item)
+    finally:
+        queue.put(None)
+
+
+def _drain(queue: SimpleQueue[T | None]) -> tuple[list[T], bool]:
+    """Wait up to a tick, then take all there is; True when the source has ended."""
+    batch: list[T] = []
+    try:
+        item = queue.get(timeout=TICK)
+        while item is not None:
+            batch.append(item)
+            item = queue.get_nowait()
+    except Empty:
+        return batch, False
+    return batch, True
+
+
+background = BackgroundLoop()
+#: Run a coroutine from plain code, wherever a loop may be running: `run_sync(chat.ask("…"))`.
+run_sync = background.run
+atexit.register(background.close)

@@ -1,0 +1,1 @@
+"""The face in the cell: `%glm`, `%%glm`, `%glmcmd`."""

@@ -1,0 +1,171 @@
+"""One question from a cell: fill it, ask it, show the answer while it grows, return it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from ..conversation import Conversation
+from ..errors import ConfigError, Interrupted, NetworkError
+from ..loop import background
+from ..messages import Delta, Reply
+from ..prompt import Filled, fill
+from ..providers.base import Options
+from ..show.remarks import receipt
+from ..show.terminal import clean
+from ..show.views import FinalView, Render, SilentView, View, choose_view
+from .flags import Arguments
+from .state import State
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | None:
+    """Carry out what one `%glm` says and return the reply; None for `--dry`.
+
+    Raises GlmError, and Interrupted (a KeyboardInterrupt) when the user stops it;
+    what had come by then is on screen and in the conversation.
+    """
+    text = arguments.text
+    filled = Filled(text, ()) if arguments.raw else fill(text, shell.user_ns)
+    conversation = _conversation(state, arguments)
+    if not filled.text.strip() and not arguments.go_on:
+        raise ConfigError("there is no question.", remedy="%glm your question")
+    options = _options(state, arguments)
+    if arguments.dry:
+        _show_request(conversation, filled, options)
+        return None
+    reply = Reply()
+    if arguments.go_on:
+        deltas = _go_on(conversation, options, reply)
+    else:
+        deltas = conversation.stream(
+            filled.text,
+            images=filled.images,
+            options=options,
+            reply=reply,
+            cell=state.cell_key(shell),
+        )
+    try:
+        _watch(deltas, reply, _view(state, shell, arguments), arguments.timeout, filled.text)
+    finally:
+        reply.is_shown = partial(_is_shown, shell, shell.execution_count)
+        if arguments.out and (reply.text or reply.done):
+            shell.user_ns[arguments.out] = reply
+    return reply
+
+
+def _is_shown(shell: InteractiveShell, count: int) -> bool:
+    """Whether the cell *count*, which showed a reply, still runs; takes a terminal's label away.
+
+    IPython writes `Out[n]:` before it asks the value how to show itself, and
+    here nothing will follow it.
+    """
+    if shell.execution_count != count:
+        return False
+    if not hasattr(shell, "kernel") and sys.stdout.isatty():
+        sys.stdout.write("\r\x1b[2K")
+    return True
+
+
+def _watch(
+    deltas: AsyncGenerator[Delta, None],
+    reply: Reply,
+    view: View,
+    timeout: float | None,
+    prompt: str,
+) -> None:
+    """Let *view* follow *reply* while the background loop fills it."""
+    end = None if timeout is None else time.monotonic() + timeout
+    try:
+        with closing(background.iterate(deltas)) as batches:
+            for _ in batches:
+                view.update(reply)
+                if end is not None and time.monotonic() > end:
+                    raise _too_long(timeout or 0, reply)
+    except KeyboardInterrupt as interrupt:
+        reply.finish("cancelled")
+        raise Interrupted(_stopped(reply)) from interrupt
+    finally:
+        digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()
+        view.finish(reply, receipt(reply, digest))
+
+
+def _stopped(reply: Reply) -> str:
+    kept = "the text so far is kept" if reply.text else "nothing had come yet"
+    return f"Stopped after {reply.elapsed:.1f} s; {kept}."
+
+
+def _too_long(seconds: float, reply: Reply) -> NetworkError:
+    what = f"stopped after {seconds:g} s, as --timeout says; the text so far is kept"
+    error = NetworkError(what, remedy="%glm --continue goes on.", host=reply.host)
+    error.partial = reply
+    return error
+
+
+def _conversation(state: State, arguments: Arguments) -> Conversation:
+    if arguments.once:
+        conversation = state.new_conversation("", state.provider(arguments.model))
+    else:
+        conversation = state.conversation(arguments.label, arguments.model)
+    if arguments.new:
+        conversation.clear()
+    if arguments.system is not None:
+        conversation.system = arguments.system
+    return conversation
+
+
+def _go_on(
+    conversation: Conversation, options: Options, reply: Reply
+) -> AsyncGenerator[Delta, None]:
+    if not conversation.exchanges:
+        raise ConfigError(
+            f"the conversation {conversation.label!r} has no answer to go on with.",
+            remedy="%glmcmd history lists the conversations.",
+        )
+    return conversation.go_on(options=options, reply=reply)
+
+
+def _options(state: State, arguments: Arguments) -> Options:
+    config = state.config
+    return Options(
+        temperature=_first(arguments.temperature, config.temperature),
+        max_tokens=_first(arguments.max_tokens, config.max_tokens),
+        think=_first(arguments.think, config.think),
+        extra=arguments.params,
+    )
+
+
+def _first(given: Any, default: Any) -> Any:
+    return default if given is None else given
+
+
+def _view(state: State, shell: InteractiveShell, arguments: Arguments) -> View:
+    if arguments.quiet:
+        return SilentView()
+    view = choose_view(
+        cast("Render", state.config.render),  # traitlets types an Enum as text
+        is_kernel=hasattr(shell, "kernel"),
+        show_reasoning=state.config.show_reasoning,
+        show_footer=state.config.show_footer,
+    )
+    return view if arguments.stream else FinalView(view)
+
+
+def _show_request(conversation: Conversation, filled: Filled, options: Options) -> None:
+    messages = conversation.preview(filled.text, filled.images)
+    request = conversation.provider.prepare(
+        messages, options=options, conversation_id=conversation.conversation_id
+    )
+    head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+    body = json.dumps(request.body, ensure_ascii=False, indent=2)
+    notes = "\n".join(f"note: {note}" for note in request.notices)
+    where = f"POST {request.url}" if "://" in request.url else f"in this process: {request.url}"
+    print(clean("\n".join(part for part in (where, head, "", body, notes) if part)))

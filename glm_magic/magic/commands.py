@@ -1,0 +1,164 @@
+"""What `%glmcmd` can do besides asking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..loop import run_sync
+from ..messages import Usage
+from ..providers import models_dir, presets
+from ..saving import load, save
+from ..show.terminal import clean
+from .state import DEFAULT_LABEL, State
+
+
+def run(state: State, line: str) -> None:
+    """Carry out one `%glmcmd` line. Raises ConfigError for an unknown command."""
+    name, _, rest = line.strip().partition(" ")
+    command = COMMANDS.get(name or "status")
+    if command is None:
+        raise ConfigError(
+            f"%glmcmd has no command {name!r}.", remedy=f"There are {', '.join(COMMANDS)}."
+        )
+    command(state, rest.strip())
+
+
+def status(state: State, _: str = "") -> None:
+    """Say who answers and why, where the key is, what was said, and where help is."""
+    from importlib.metadata import version  # 30 ms, for this line only
+
+    name, model, why = state.resolve(None)
+    preset = presets()[name]
+    conversation = state.conversations.get(DEFAULT_LABEL)
+    count = len(conversation.exchanges) if conversation else 0
+    others = [label for label in state.conversations if label != DEFAULT_LABEL]
+    also = f"; also {', '.join(others)}" if others else ""
+    model = model or preset.model or "its own choice of model"
+    _print(
+        f"glm_magic {version('glm_magic')}",
+        f"answers: {name}, {model} ({why})",
+        f"key: {state.key_place(preset)}",
+        f"conversation: {DEFAULT_LABEL}, {_questions(count)}{also}",
+        "help: %glm? · settings: %config GlmConfig · more: %glmcmd models, history, undo, save …",
+    )
+
+
+def models(state: State, wanted: str) -> None:
+    """List the models of a provider, or of the current one."""
+    provider = state.provider(wanted or None)
+    names = run_sync(provider.models())
+    if not names:
+        _print(f"{provider.name} ({provider.host}) does not list its models")
+        return
+    _print(*(f"{'*' if name == provider.model else ' '} {provider.name}/{name}" for name in names))
+
+
+def reset(state: State, label: str) -> None:
+    """Forget a conversation; undo brings it back."""
+    conversation = state.known(label)
+    count = len(conversation.exchanges)
+    conversation.clear()
+    _print(f"{conversation.label}: forgot {_questions(count)}; %glmcmd undo brings them back")
+
+
+def history(state: State, label: str) -> None:
+    """Show what was asked and answered."""
+    conversation = state.known(label)
+    for number, exchange in enumerate(conversation.exchanges, 1):
+        _print(f"[{number}] {exchange.question.content}", exchange.answer.content, "")
+    if not conversation.exchanges:
+        _print(f"{conversation.label}: nothing was asked yet")
+
+
+def undo(state: State, label: str) -> None:
+    """Take back the last question and answer, or a reset."""
+    conversation = state.known(label)
+    before = len(conversation.exchanges)
+    if not conversation.undo():
+        _print(f"{conversation.label}: there is nothing to take back")
+        return
+    after = len(conversation.exchanges)
+    change = "took back the last question" if after < before else "brought the questions back"
+    _print(f"{conversation.label}: {change}; {_questions(after)} now")
+
+
+def usage(state: State, _: str) -> None:
+    """Count the tokens spent, by conversation."""
+    total = Usage()
+    for label, conversation in state.conversations.items():
+        total = total + conversation.usage
+        _print(f"{label}: {_tokens(conversation.usage)}")
+    _print(f"together: {_tokens(total)}")
+
+
+def save_to(state: State, line: str) -> None:
+    """Write a conversation to a file: save FILE [LABEL]."""
+    name, _, label = line.partition(" ")
+    if not name:
+        raise ConfigError("save needs a file name.", remedy="%glmcmd save talk.json")
+    conversation = state.known(label.strip())
+    save(conversation, Path(name).expanduser())
+    _print(f"{conversation.label}: {_questions(len(conversation.exchanges))} saved to {name}")
+
+
+def load_from(state: State, line: str) -> None:
+    """Read a conversation from a file: load FILE [LABEL]."""
+    name, _, label = line.partition(" ")
+    if not name:
+        raise ConfigError("load needs a file name.", remedy="%glmcmd load talk.json")
+    conversation = load(Path(name).expanduser(), state.provider())
+    label = label.strip() or conversation.label or DEFAULT_LABEL
+    conversation.label = label
+    if label in state.conversations and state.conversations[label].exchanges:
+        conversation.replaces(state.conversations[label])
+    state.conversations[label] = conversation
+    count = _questions(len(conversation.exchanges))
+    _print(f"{label}: {count} loaded from {name}; %glmcmd undo takes it back")
+
+
+def pull_model(state: State, what: str) -> None:
+    """Fetch a model for the provider local: the small one, or org/repo/file.gguf."""
+    from ..providers.models import pull  # its imports are for downloads only
+
+    began = last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.2 or done == total:  # noqa: PLR2004, five times a second
+            last = now
+            share = f"{100 * done // total} % of " if total else ""
+            print(f"\r{share}{max(done, total) / 1e6:.0f} MB", end="", flush=True)
+
+    path = pull(what, directory=models_dir(), progress=show)
+    print()
+    _print(f"{path.name} is ready after {time.monotonic() - began:.0f} s: %glm -m local …")
+
+
+def _questions(count: int) -> str:
+    return "1 question" if count == 1 else f"{count} questions"
+
+
+def _tokens(spent: Usage) -> str:
+    parts = (spent.prompt_tokens, "in"), (spent.completion_tokens, "out")
+    return ", ".join(f"{'unknown' if n is None else n} tokens {way}" for n, way in parts)
+
+
+def _print(*lines: str) -> None:
+    print(clean("\n".join(lines)))
+
+
+COMMANDS: dict[str, Callable[[State, str], None]] = {
+    "status": status,
+    "models": models,
+    "reset": reset,
+    "history": history,
+    "undo": undo,
+    "usage": usage,
+    "save": save_to,
+    "load": load_from,
+    "pull": pull_model,
+}

@@ -1,0 +1,64 @@
+"""Tab completion on `%glm` lines: flags, models, labels, and what a flag takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+)
+
+from ..providers import presets
+from .commands import COMMANDS
+from .flags import BY_NAME
+from .state import State
+
+Matcher = Callable[[CompletionContext], SimpleMatcherResult]
+
+
+def make_matcher(state: State) -> Matcher:
+    """Return a completer for the lines of our magics, to be put among IPython's custom ones."""
+
+    def glm_matcher(context: CompletionContext) -> SimpleMatcherResult:
+        start, names = _candidates(state, context.line_with_cursor[: context.cursor_position])
+        # IPython completes the last piece of a word only: what stands before it is there already.
+        there = len(start) - len(context.token) if start.endswith(context.token) else 0
+        found = [SimpleCompletion(name[there:], type="glm") for name in names]
+        # Python names are no use in a question; without one of ours, the others may try.
+        return {"completions": found, "suppress": bool(found)}  # type: ignore[typeddict-item]  # a checker of 3.10 takes its optional keys for required
+
+    matcher: Matcher = context_matcher()(glm_matcher)
+    return matcher
+
+
+def _candidates(state: State, line: str) -> tuple[str, list[str]]:
+    """Return the last word of *line* and the whole words that may come of it."""
+    words = line.split()
+    if line.endswith((" ", "\t")):
+        words.append("")
+    if len(words) < 2 or words[0].lstrip("%") not in ("glm", "glmcmd"):  # noqa: PLR2004, magic and word
+        return "", []
+    *_, before, start = words
+    if words[0] == "%glmcmd":
+        names: Iterable[str] = COMMANDS if before == "%glmcmd" else ()
+    else:
+        names = _after(state, before, start)
+    return start, [name for name in names if name.startswith(start)]
+
+
+def _after(state: State, before: str, start: str) -> Iterable[str]:
+    flag = BY_NAME.get(before)
+    if flag is None or flag.read is None:
+        return BY_NAME if start.startswith("-") else ()
+    if flag.field == "model":
+        return _models()
+    return state.conversations if flag.field == "label" else flag.choices
+
+
+def _models() -> Iterator[str]:
+    for preset in presets().values():
+        yield preset.name
+        yield from (f"{preset.name}/{model}" for model in preset.models)

@@ -1,0 +1,105 @@
+"""`%glm`, `%%glm` and `%glmcmd`, as thin as they can be, and their coming and going."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
+
+from ..config import GlmConfig
+from ..errors import GlmError
+from ..messages import Reply
+from . import cell as one_cell
+from . import commands
+from .completion import make_matcher
+from .flags import help_text, parse
+from .state import State
+from .transform import cleanup
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Configurable
+
+
+@magics_class
+class GlmMagics(Magics):
+    """The magics of one shell, with the state they share."""
+
+    def __init__(self, shell: InteractiveShell, config: GlmConfig) -> None:
+        super().__init__(shell)
+        self.state = State(config)
+
+    @no_var_expand
+    @line_cell_magic
+    def glm(self, line: str, cell: str | None = None) -> Reply | None:
+        """Ask a GLM model (the help that users see is made from the flags)."""
+        assert self.shell is not None  # noqa: S101, magics are always made for a shell
+        if cell is None and not line.strip():
+            commands.status(self.state)
+            return None
+        return one_cell.ask(self.state, self.shell, parse(line).with_body(cell or ""))
+
+    glm.__doc__ = help_text()
+
+    @no_var_expand
+    @line_magic
+    def glmcmd(self, line: str) -> None:
+        """Look after conversations and models.
+
+        %glmcmd status                  who answers, and why
+        %glmcmd models [PROVIDER]       what models there are
+        %glmcmd reset [LABEL]           forget a conversation; undo brings it back
+        %glmcmd history [LABEL]         what was asked and answered
+        %glmcmd undo [LABEL]            take back the last question, or a reset
+        %glmcmd usage                   tokens spent
+        %glmcmd save FILE [LABEL]       write a conversation to a file
+        %glmcmd load FILE [LABEL]       read it back
+        %glmcmd pull [ORG/REPO/FILE]    fetch a model for the provider local
+        """
+        commands.run(self.state, line)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Give *shell* the magics, `%config GlmConfig`, completion and the `?` transform."""
+    if _loaded(shell) is not None:
+        return
+    config = GlmConfig(parent=shell)
+    config.observe(_set_traceback, "full_traceback")
+    magics = GlmMagics(shell, config)
+    configurables: list[Any] = shell.configurables  # typed too narrowly there
+    configurables.append(config)
+    shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(cleanup)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers.append(make_matcher(magics.state))
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away everything `load` gave; conversations that are not saved are gone."""
+    magics = _loaded(shell)
+    if magics is None:
+        return
+    magics.state.close()
+    for kind, name in (("line", "glm"), ("cell", "glm"), ("line", "glmcmd")):
+        shell.magics_manager.magics[kind].pop(name, None)
+    shell.magics_manager.registry.pop(type(magics).__name__, None)
+    ours: tuple[Configurable, ...] = (magics, magics.state.config)
+    shell.configurables[:] = [item for item in shell.configurables if item not in ours]
+    if cleanup in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(cleanup)
+    matchers = shell.Completer.custom_matchers if shell.Completer is not None else []
+    matchers[:] = [m for m in matchers if getattr(m, "__name__", "") != "glm_matcher"]
+
+
+def _loaded(shell: InteractiveShell) -> GlmMagics | None:
+    return next((item for item in shell.configurables if isinstance(item, GlmMagics)), None)
+
+
+def _set_traceback(change: dict[str, object]) -> None:
+    GlmError.full_traceback = bool(change["new"])

@@ -1,0 +1,134 @@
+"""What the magics keep for one shell: providers in use and named conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..config import GlmConfig, secret
+from ..conversation import Conversation
+from ..errors import ConfigError
+from ..loop import background
+from ..providers import Preset, choose, make_provider, split_name
+from ..providers.base import Clocks, Provider
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+DEFAULT_LABEL = "main"
+
+#: What a provider is made from: when one of these changes, the next question has a new one.
+_CONNECTION = (
+    "model",
+    "base_url",
+    "proxy",
+    "local_model",
+    "chatglm_url",
+    "connect_timeout",
+    "first_event_timeout",
+    "idle_timeout",
+    "retries",
+)
+
+
+@dataclass
+class State:
+    """The conversations of one shell and the providers they talk to."""
+
+    config: GlmConfig
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    _providers: dict[tuple[str, str], Provider] = field(default_factory=dict)
+    # The execution count of the last question, and how many its cell had asked before it.
+    _asked: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        self.config.observe(lambda _: self.close(), list(_CONNECTION))
+
+    def close(self) -> None:
+        """Let go of all providers; the next question makes them anew."""
+        providers, self._providers = self._providers, {}
+        for provider in providers.values():
+            background.start(provider.aclose())
+
+    def resolve(self, model: str | None) -> tuple[str, str, str]:
+        """Return provider, model ("" for its default) and why, for what `-m` says.
+
+        A bare name is a model of the current provider.
+        """
+        setting = self.config.model
+        current, default = split_name("" if setting == "auto" else setting)
+        why = f"GlmConfig.model is {setting}"
+        if not current:
+            choice = choose(self.config.base_url)
+            current, why = choice.provider, choice.why
+        if not model:
+            return current, default, why
+        named, wanted = split_name(model)
+        return (named, wanted, "-m names it") if named else (current, wanted, "-m names the model")
+
+    def provider(self, model: str | None = None) -> Provider:
+        """Return the provider that answers for *model*, the same one as long as nothing changes."""
+        name, wanted, _ = self.resolve(model)
+        if (name, wanted) not in self._providers:
+            self._providers[name, wanted] = self._make(name, wanted)
+        return self._providers[name, wanted]
+
+    def known(self, label: str) -> Conversation:
+        """Return the conversation *label*, which must have been begun. Raises ConfigError."""
+        name = label or DEFAULT_LABEL
+        if name not in self.conversations:
+            have = ", ".join(self.conversations) or "none yet"
+            raise ConfigError(f"there is no conversation {name!r}.", remedy=f"There are: {have}.")
+        return self.conversations[name]
+
+    def key_place(self, preset: Preset) -> str:
+        """Return where the key of a provider comes from, never the key."""
+        if not preset.keys:
+            return "none needed"
+        _, variable = secret(preset.keys)
+        return f"from {variable}" if variable else f"none; set {' or '.join(preset.keys)}"
+
+    def cell_key(self, shell: InteractiveShell) -> str:
+        """Return a name for the running question that stays when its cell is run again, or "".
+
+        JupyterLab and Notebook send the cell's id along; terminals have none.
+        """
+        kernel = getattr(shell, "kernel", None)
+        parent = kernel.get_parent() if kernel is not None else {}
+        cell = (parent or {}).get("metadata", {}).get("cellId", "")
+        count = self._asked[1] + 1 if self._asked[0] == shell.execution_count else 0
+        self._asked = (shell.execution_count, count)
+        return f"{cell}#{count}" if cell else ""
+
+    def _make(self, name: str, model: str) -> Provider:
+        config = self.config
+        addresses = {"openai": config.base_url, "chatglm": config.chatglm_url}
+        if name == "local":
+            model = model or config.local_model
+        return make_provider(
+            f"{name}/{model}" if model else name,
+            base_url=addresses.get(name) or None,
+            proxy=config.proxy or None,
+            clocks=Clocks(config.connect_timeout, config.first_event_timeout, config.idle_timeout),
+            retries=config.retries,
+        )
+
+    def conversation(self, label: str, model: str | None = None) -> Conversation:
+        """Return the conversation *label*, made when it is new, with the provider for *model*."""
+        label = label or DEFAULT_LABEL
+        provider = self.provider(model)
+        if label not in self.conversations:
+            self.conversations[label] = self.new_conversation(label, provider)
+        conversation = self.conversations[label]
+        conversation.provider = provider
+        conversation.context_tokens = self.config.context_tokens
+        return conversation
+
+    def new_conversation(self, label: str, provider: Provider) -> Conversation:
+        """Return an empty conversation that nothing refers to yet."""
+        return Conversation(
+            provider,
+            system=self.config.system or None,
+            label=label,
+            context_tokens=self.config.context_tokens,
+        )

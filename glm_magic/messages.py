@@ -1,0 +1,243 @@
+"""The values of a conversation: `Message`, `Delta`, `Reply`, `Usage`. No I/O."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os.path import commonprefix
+from typing import Any, Literal
+
+from .show.disarm import disarm
+
+Role = Literal["system", "user", "assistant", "tool"]
+Finish = Literal[
+    "stop", "length", "tool_calls", "content_filter", "cancelled", "truncated", "error"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model asks for: *arguments* is the JSON text exactly as sent."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of the history.
+
+    *images* are `data:` URIs (or http addresses) that go with a user message;
+    *reasoning* and *tool_calls* belong to an assistant message, *tool_call_id*
+    to a tool message.
+    """
+
+    role: Role
+    content: str
+    images: tuple[str, ...] = ()
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    @classmethod
+    def of(cls, message: Message | Mapping[str, Any]) -> Message:
+        """Read *message*, which may be the usual `{"role", "content"}` dict (not changed).
+
+        Raises ValueError for a dict without a known role or with unreadable content.
+        """
+        if isinstance(message, Message):
+            return message
+        role = message.get("role")
+        if role not in ("system", "user", "assistant", "tool"):
+            msg = f"a message needs a role of system, user, assistant or tool, not {role!r}"
+            raise ValueError(msg)
+        text, images = _read_content(message.get("content"))
+        return cls(role, text, images, tool_call_id=str(message.get("tool_call_id") or ""))
+
+
+def _read_content(content: object) -> tuple[str, tuple[str, ...]]:
+    match content:
+        case None:
+            return "", ()
+        case str():
+            return content, ()
+        case [*parts]:
+            read = [_read_part(part) for part in parts]
+            return "".join(text for text, _ in read), tuple(image for _, image in read if image)
+    msg = f"message content must be text or a list of parts, not {type(content).__name__}"
+    raise ValueError(msg)
+
+
+def _read_part(part: object) -> tuple[str, str]:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return text, ""
+        case {"type": "image_url", "image_url": {"url": str(image)}}:
+            return "", image
+    msg = "a part of message content must have the type text or image_url, and what goes with it"
+    raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens spent; what the far side did not say is None. Usages add."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            _add(self.prompt_tokens, other.prompt_tokens),
+            _add(self.completion_tokens, other.completion_tokens),
+        )
+
+
+def _add(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else a + b
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one step of a stream adds.
+
+    First *retract* characters are taken off the end of the content (and
+    *retract_reasoning* off the reasoning), then *content* and *reasoning* are
+    added. *notice* is a remark in the user's words, *progress* one that is worth
+    showing only until the next step. The last delta carries
+    *finish_reason*, and *usage* and *conversation_id* where known.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    retract: int = 0
+    retract_reasoning: int = 0
+    tool_calls: tuple[ToolCall, ...] = ()
+    notice: str = ""
+    progress: str = ""
+    finish_reason: Finish | None = None
+    usage: Usage | None = None
+    conversation_id: str | None = None
+    model: str | None = None
+
+
+def diff(old: str, new: str) -> Delta:
+    """Say what turns the content *old* into *new*."""
+    if new.startswith(old):
+        return Delta(content=new[len(old) :])
+    kept = len(commonprefix([old, new]))  # noqa: RUF071, letters are meant, not folders
+    return Delta(content=new[kept:], retract=len(old) - kept)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReason:
+    """The last item of `ChatGLM.create_async_generator`: why the text ended."""
+
+    reason: str
+
+
+class _Text:
+    """A text that grows at its end; joined only when it is read, by whatever thread."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def add(self, text: str, retract: int = 0) -> None:
+        if retract:
+            whole = self.read()
+            self._pieces = [whole[: max(0, len(whole) - retract)]]
+        if text:
+            self._pieces.append(text)
+
+    def read(self) -> str:
+        return "".join(self._pieces)
+
+
+@dataclass(eq=False)
+class Reply:
+    """An answer, as it grows and when it is done.
+
+    `str(reply)` is the text. `elapsed` counts seconds from the first use until
+    the reply is done. In a notebook it shows as Markdown that neither runs nor
+    loads anything.
+    """
+
+    model: str = ""
+    host: str = ""
+    finish_reason: Finish | None = None
+    usage: Usage | None = None
+    conversation_id: str | None = None
+    notices: list[str] = field(default_factory=list)
+    progress: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    started: float = field(default_factory=time.monotonic, repr=False)
+    ended: float | None = field(default=None, repr=False)
+    #: True while the reply is on screen already, so that showing it once more is not wanted.
+    is_shown: Callable[[], bool] | None = field(default=None, repr=False)
+    _content: _Text = field(default_factory=_Text, repr=False)
+    _reasoning: _Text = field(default_factory=_Text, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The answer so far, exactly as received."""
+        return self._content.read()
+
+    @property
+    def reasoning(self) -> str:
+        """The model's thinking so far; not part of the answer."""
+        return self._reasoning.read()
+
+    @property
+    def done(self) -> bool:
+        """Whether a finish reason, good or bad, is known."""
+        return self.finish_reason is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start to the end, or to now."""
+        return (self.ended if self.ended is not None else time.monotonic()) - self.started
+
+    def add(self, delta: Delta) -> None:
+        """Take in one step of the stream."""
+        if delta.content or delta.retract:
+            self._content.add(delta.content, delta.retract)
+        if delta.reasoning or delta.retract_reasoning:
+            self._reasoning.add(delta.reasoning, delta.retract_reasoning)
+        if delta.notice:
+            self.notices.append(delta.notice)
+        self.progress = delta.progress
+        self.tool_calls = delta.tool_calls or self.tool_calls
+        self.usage = delta.usage or self.usage
+        self.conversation_id = delta.conversation_id or self.conversation_id
+        self.model = delta.model or self.model
+        if delta.finish_reason:
+            self.finish(delta.finish_reason)
+
+    def finish(self, reason: Finish) -> None:
+        """Mark the reply as ended; the first reason stays."""
+        if self.finish_reason is None:
+            self.finish_reason = reason
+            self.ended = time.monotonic()
+
+    def message(self) -> Message:
+        """Return the reply as the assistant's entry of a history."""
+        return Message("assistant", self.text, reasoning=self.reasoning, tool_calls=self.tool_calls)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return self.text if self.done else f"{self.text}…"
+
+    def _repr_markdown_(self) -> str:
+        return disarm(self.text)
+
+    def _ipython_display_(self) -> None:
+        if self.is_shown is not None and self.is_shown():
+            return
+        from IPython.display import display  # only reached inside IPython
+
+        display({"text/markdown": self._repr_markdown_(), "text/plain": str(self)}, raw=True)

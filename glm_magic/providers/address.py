@@ -1,0 +1,93 @@
+"""Addresses of far sides: cleaned, checked, and named for the user. No I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from ..errors import ConfigError
+
+_TAILS = ("/chat/completions", "/completions", "/models")
+
+
+def normalise(base_url: str, *, version: str = "") -> str:
+    """Return *base_url* as the part in front of `/chat/completions`.
+
+    A pasted full path loses its tail, a missing scheme becomes https (http on
+    this machine), and an address without any path gets *version*, such as
+    `/v1`. Raises ConfigError for what is no http address.
+    """
+    text = base_url.strip()
+    parts = _split(text if "://" in text else f"//{text}")
+    if parts is None or not parts.hostname:
+        raise _no_address(f"{_without_user(text)!r}", "http://127.0.0.1:8000/v1")
+    scheme = parts.scheme or ("http" if is_loopback(parts.hostname) else "https")
+    path = parts.path.rstrip("/")
+    for tail in _TAILS:
+        path = path.removesuffix(tail).rstrip("/")
+    return urlunsplit((scheme, parts.netloc, path or version, "", ""))
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of *url*, or None when it is no http address; `//host` will do."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it is what checks it
+    except ValueError:
+        return None
+    return parts if parts.scheme in ("http", "https", "") else None
+
+
+def _no_address(what: str, example: str) -> ConfigError:
+    return ConfigError(f"{what} is not an http address.", remedy=f"Write it like {example}")
+
+
+def _without_user(url: str) -> str:
+    """Return *url*, which may be no address at all, without the user:password in it."""
+    return url.rpartition("@")[2]
+
+
+def host_of(url: str) -> str:
+    """Return host and port of *url* for messages, without any user:password; "" for none."""
+    try:
+        return _without_user(urlsplit(url).netloc)
+    except ValueError:  # where a redirect leads to may be anything
+        return ""
+
+
+def origin_of(url: str) -> tuple[str, str]:
+    """Return scheme and host of *url*."""
+    parts = urlsplit(url)
+    return parts.scheme, host_of(url)
+
+
+def is_local(url: str) -> bool:
+    """Whether *url* is an address on this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* (a name or an address, no port) is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_proxy(proxy: str) -> str:
+    """Return *proxy* as an http address; raise ConfigError for SOCKS and for what is no address."""
+    text = proxy if "://" in proxy else f"http://{proxy}"
+    shown = _without_user(proxy)
+    if text.lower().startswith("socks"):
+        msg = f"the proxy {shown} is a SOCKS proxy, which is not supported."
+        remedy = (
+            "Name its HTTP port instead (Clash and V2Ray serve both): "
+            'HTTPS_PROXY=http://127.0.0.1:7890 or %config GlmConfig.proxy = "http://127.0.0.1:7890"'
+        )
+        raise ConfigError(msg, remedy=remedy)
+    parts = _split(text)
+    if parts is None or not parts.hostname:
+        raise _no_address(f"the proxy {shown!r}", "http://127.0.0.1:7890")
+    return text

@@ -1,0 +1,57 @@
+"""What a body is, before it is read as a stream: JSON, a web page, or events. No I/O."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any, Literal
+
+from ..errors import ProtocolError
+
+Kind = Literal["json", "page", "events"]
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+def kind_of(head: bytes, content_type: str) -> Kind | None:
+    """Say what a body is by its first bytes and its type; None while too few bytes have come.
+
+    The bytes go first: gateways send JSON errors and login pages, and scripts
+    send events, under any type.
+    """
+    start = head.lstrip(_BLANK)
+    if start.startswith(_FIELDS):
+        return "events"
+    if any(field.startswith(start) for field in _FIELDS):
+        return None
+    if start[:1] == b"{" or content_type == "application/json":
+        return "json"
+    return "page" if start[:1] == b"<" or content_type == "text/html" else "events"
+
+
+def read_json(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in *body*, or None when it is anything else."""
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def words_of(body: bytes, limit: int = 200) -> str:
+    """Return the visible words at the start of an error page or text."""
+    text = body.decode("utf-8", "replace")
+    text = re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)", " ", text[: 64 * limit])
+    text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
+    return " ".join(text.split())[:limit]
+
+
+def page_error(body: bytes) -> ProtocolError:
+    """Return the error for a web page where a stream was expected."""
+    return ProtocolError(
+        "it sent a web page instead of an answer.",
+        remedy="A login, captcha or proxy page? Check the address and open it in a browser.",
+        start=words_of(body),
+    )

@@ -1,0 +1,145 @@
+"""A growing reply in a notebook cell: few and small updates, one output in the end.
+
+JupyterLab renders an output anew with every update, so the cost of a stream is
+updates times length. The text is therefore shown in groups of finished blocks:
+a full group is frozen and never sent again, only the live one is refreshed, the
+more slowly the longer it is. When the reply is done the first display gets all
+of it and the others are emptied, which keeps the reader's place.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+
+from ..messages import Reply
+from .blocks import BlockSplitter
+from .disarm import disarm
+from .remarks import ending, waiting
+
+#: Characters at which a group is frozen, at least; and the most groups, as Lab shows 50 outputs.
+GROUP_SIZE = 4000
+GROUP_COUNT = 12
+#: Seconds between two updates of the live group, and what each 1,000 characters of it add.
+PAUSE = 0.05
+PAUSE_PER_KILO = 0.04
+#: Characters of the model's thinking that are shown while it thinks.
+THINKING_TAIL = 400
+
+Bundle = dict[str, str]
+
+
+def _publish(data: Bundle, metadata: dict[str, object], display_id: str, *, update: bool) -> None:
+    from IPython.display import publish_display_data  # only reached inside IPython
+
+    publish_display_data(data, metadata, transient={"display_id": display_id}, update=update)
+
+
+class NotebookView:
+    """Shows one reply under the running cell."""
+
+    def __init__(self, *, show_reasoning: bool = True, show_footer: bool = True) -> None:
+        self._show_reasoning = show_reasoning
+        self._show_footer = show_footer
+        self._displays: list[str] = []
+        self._sent: Bundle = {}
+        self._due = 0.0
+        self._heard = time.monotonic()
+        self._thought = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._text = ""
+        self._splitter = BlockSplitter()
+        self._live: list[str] = []
+        self._group = 0
+
+    def update(self, reply: Reply) -> None:
+        """Show what has come, unless the last update was only just; call it often."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._take_in(reply, now)
+        source = "".join(self._live) + self._splitter.tail
+        parts = (self._thinking(reply), disarm(source), self._remark(reply, now))
+        self._show(self._group, _join(parts), source)
+        self._due = time.monotonic() + PAUSE + PAUSE_PER_KILO * len(source) / 1000
+
+    def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
+        """Put the whole reply into the first display, with *receipt* as its metadata."""
+        body = disarm(reply.text)
+        remarks = _small(ending(reply, show_footer=self._show_footer))
+        parts = (self._reasoning(reply), body, remarks)
+        self._sent = {}
+        self._show(0, _join(parts), reply.text, {"glm_magic": receipt})
+        for index in range(1, len(self._displays)):
+            self._sent = {}
+            self._show(index, "", "")
+
+    def _take_in(self, reply: Reply, now: float) -> None:
+        text = reply.text
+        if not text.startswith(self._text):  # taken back: what is frozen may be wrong
+            for index in range(1, self._group + 1):
+                self._show(index, "", "")
+            self._begin()
+        if len(text) > len(self._text) or (reply.reasoning and not text):
+            self._heard = now
+        if text and not self._text:
+            self._thought = reply.elapsed
+        self._live += self._splitter.feed(text[len(self._text) :])
+        self._text = text
+        self._freeze(reply)
+
+    def _freeze(self, reply: Reply) -> None:
+        size = sum(map(len, self._live))
+        if size < max(GROUP_SIZE, len(self._text) / GROUP_COUNT):
+            return
+        source = "".join(self._live)
+        self._show(self._group, _join((self._thinking(reply), disarm(source))), source)
+        self._group += 1
+        self._live = []
+
+    def _show(
+        self, index: int, markdown: str, plain: str, metadata: dict[str, object] | None = None
+    ) -> None:
+        bundle = {"text/markdown": markdown, "text/plain": plain}
+        if bundle == self._sent or (index == len(self._displays) and not markdown):
+            return
+        is_new = index == len(self._displays)
+        if is_new:
+            self._displays.append(uuid.uuid4().hex)
+        _publish(bundle, metadata or {}, self._displays[index], update=not is_new)
+        self._sent = bundle
+
+    def _thinking(self, reply: Reply) -> str:
+        """Return the end of the model's thinking, in the first group only."""
+        if not (self._show_reasoning and reply.reasoning) or self._group:
+            return ""
+        tail = reply.reasoning[-THINKING_TAIL:]
+        cut = "…" if len(tail) < len(reply.reasoning) else ""
+        return _folded("Thinking", cut + tail, is_open=not reply.text)
+
+    def _reasoning(self, reply: Reply) -> str:
+        if not (self._show_reasoning and reply.reasoning):
+            return ""
+        seconds = self._thought or reply.elapsed
+        return _folded(f"Thought for {seconds:.0f} s", reply.reasoning, is_open=False)
+
+    def _remark(self, reply: Reply, now: float) -> str:
+        return _small([waiting(reply, now - self._heard)])
+
+
+def _folded(title: str, markdown: str, *, is_open: bool) -> str:
+    state = " open" if is_open else ""
+    return f"<details{state}><summary>{title}</summary>\n\n{disarm(markdown)}\n\n</details>"
+
+
+def _small(remarks: Iterable[str]) -> str:
+    """Return *remarks*, which may hold foreign words, as small lines of Markdown."""
+    lines = [disarm(" ".join(remark.split())).strip() for remark in remarks if remark]
+    return f"<sub>{'<br>'.join(lines)}</sub>" if lines else ""
+
+
+def _join(parts: Iterable[str]) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part)

@@ -1,0 +1,241 @@
+"""The event stream of chatglm.cn's web page: request, deltas and refusals. No I/O, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import (
+    AuthenticationError,
+    FilterError,
+    OverloadError,
+    ProtocolError,
+    QuotaError,
+    RateLimitError,
+    StatusError,
+    tidy,
+)
+from ..messages import Delta, Finish
+from .parts import Transcript
+from .payload import JSON, object_of, objects_of, read_event, read_object, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..messages import Message
+    from .sse import Event
+
+#: The general assistant of the site: a bot, not a model.
+ASSISTANT_ID = "65940acff94777010aa6b796"
+TRUNCATED = "the stream ended before the answer was complete"
+_FILTERED = "the vendor's moderation ended the answer"
+_NOTHING = Delta()
+_CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
+_OTHER_WAYS = (
+    "Other ways: an API key (ZAI_API_KEY or ZHIPUAI_API_KEY), a server of your own "
+    "(GLM_BASE_URL), or the embedded model (`%glm -m local`)."
+)
+
+
+def headers(device_id: str) -> dict[str, str]:
+    """Return the headers of a guest's request; *device_id* is 32 hexadecimal digits."""
+    return {
+        "Accept": "text/event-stream",
+        "Accept-Language": "en-US,en;q=0.9",
+        "App-Name": "chatglm",
+        "Authorization": "undefined",  # the literal word: a guest has no token
+        "Content-Type": "application/json",
+        "Origin": "https://chatglm.cn",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "X-App-Platform": "pc",
+        "X-App-Version": "0.0.1",
+        "X-Device-Id": device_id,
+    }
+
+
+def request_body(
+    messages: Sequence[Message], *, conversation_id: str | None, assistant_id: str = ASSISTANT_ID
+) -> JSON:
+    """Return the JSON body that asks *assistant_id* to answer *messages*.
+
+    With a *conversation_id* the server remembers what came before, and only
+    the newest message is sent. Images cannot be sent this way.
+    """
+    sent = messages[-1:] if conversation_id else messages
+    return {
+        "assistant_id": assistant_id,
+        "conversation_id": conversation_id or "",
+        "meta_data": {
+            "if_plus_model": False,
+            "is_test": False,
+            "input_question_type": "xxxx",
+            "channel": "",
+            "draft_id": "",
+            "quote_log_id": "",
+            "platform": "pc",
+        },
+        "messages": [
+            {"role": message.role, "content": [{"type": "text", "text": message.content}]}
+            for message in sent
+        ],
+    }
+
+
+class SnapshotDecoder:
+    """Turns the events of one stream into deltas.
+
+    `close` is to be called when the bytes end. The last delta carries the
+    finish reason; `is_done` is True once it has been given out, and later
+    events are ignored. Only the status of the message itself ends it: parts
+    finish before the answer does.
+    """
+
+    def __init__(self) -> None:
+        self._transcript = Transcript()
+        self._conversation_id: str | None = None
+        self._model: str | None = None
+        self._start = ""  # of the first event, for the error about a stream without an answer
+        self._has_begun = False
+        self._is_done = False
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the answer has finished; the last delta goes with that at once."""
+        return self._is_done
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last delta was given out."""
+        return self._is_done
+
+    def decode(self, event: Event) -> list[Delta]:
+        """Return what *event* adds.
+
+        Raises a ProviderError when the far side reports a failure.
+        """
+        data = event.data.strip()
+        if self._is_done or not data or data == "[DONE]":
+            return []
+        if event.event == "error":
+            raise read_refusal(read_object(data) or {"message": data})
+        self._start = self._start or data
+        reading = read_event(event)
+        deltas = [Delta(notice=reading.notice)] if reading.notice else []
+        for frame in reading.objects:
+            deltas += self._read(frame)
+        return deltas
+
+    def close(self) -> list[Delta]:
+        """Return what the end of the stream leaves over: the last delta, unless it is out.
+
+        Raises ProtocolError when there was no answer at all.
+        """
+        if self._is_done:
+            return []
+        if not self._has_begun:
+            msg = "The service ended without an answer."
+            raise ProtocolError(msg, remedy=_OTHER_WAYS, start=self._start)
+        return self._end("truncated", TRUNCATED)
+
+    def _read(self, frame: JSON) -> list[Delta]:
+        if self._is_done:
+            return []
+        if _is_refusal(frame):
+            raise read_refusal(frame)
+        self._has_begun = self._has_begun or "parts" in frame
+        parts = objects_of(frame, "parts")
+        models = (text_of(part, "model") for part in parts)
+        self._conversation_id = text_of(frame, "conversation_id") or self._conversation_id
+        self._model = next(filter(None, models), self._model)
+        delta = self._transcript.add(parts)
+        deltas = [delta] if delta != _NOTHING else []
+        if frame.get("status") == "finish":
+            return deltas + self._end("stop")
+        if frame.get("status") == "intervene":
+            return deltas + self._end("content_filter", _intervention(frame) or _FILTERED)
+        return deltas
+
+    def _end(self, finish: Finish, notice: str = "") -> list[Delta]:
+        self._is_done = True
+        rest = self._transcript.write(is_end=True)
+        last = Delta(
+            content=rest.content,
+            reasoning=rest.reasoning,
+            retract=rest.retract,
+            retract_reasoning=rest.retract_reasoning,
+            notice=notice,
+            finish_reason=finish,
+            conversation_id=self._conversation_id,
+            model=self._model,
+        )
+        unknown = self._transcript.unknown
+        remark = f"{len(unknown)} piece(s) of an unknown type left out: {_listed(unknown)}"
+        return [Delta(notice=remark), last] if unknown else [last]
+
+
+def _listed(names: list[str]) -> str:
+    return tidy(", ".join(dict.fromkeys(names)), 100)
+
+
+def _intervention(frame: JSON) -> str:
+    """Return the vendor's words about its moderation, wherever this build of it puts them."""
+    places = [frame, *objects_of(frame, "parts")]
+    errors = [object_of(place, name) for place in places for name in ("last_error", "error")]
+    return tidy(next((text for error in errors if (text := text_of(error, "intervene_text"))), ""))
+
+
+def _is_refusal(frame: JSON) -> bool:
+    # A healthy frame has `last_error: {}`; a refusal has a number for its status, or none.
+    if frame.get("status") in ("init", "finish", "intervene"):
+        return False
+    has_fault = bool(frame.get("error") or _facts_of(frame)[0])
+    return frame.get("status") == "error" or ("parts" not in frame and has_fault)
+
+
+class _Refusal(NamedTuple):
+    error: type[StatusError]
+    what: str
+    signs: tuple[str, ...]
+
+
+# Signs are codes, or words of the message; the first that fits counts.
+_REFUSALS = (
+    _Refusal(AuthenticationError, "chatglm.cn asks for a captcha", (_CAPTCHA,)),
+    _Refusal(AuthenticationError, "chatglm.cn asks for a login", ("40102", "40103", "401")),
+    _Refusal(RateLimitError, "chatglm.cn holds this request back for a while", ("40012", "429")),
+    _Refusal(FilterError, "chatglm.cn's moderation stopped the request", ("intervene",)),
+    _Refusal(QuotaError, "chatglm.cn has no more answers for guests", ("log in", "login", "登录")),
+    _Refusal(RateLimitError, "chatglm.cn is busy with another answer", ("wait", "等待", "稍后")),
+    _Refusal(OverloadError, "chatglm.cn failed", ("500", "502", "503", "504", "529", "10024")),
+)
+
+
+def read_refusal(payload: dict[str, Any]) -> StatusError:
+    """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
+
+    The remedy names the other ways to a GLM model.
+    """
+    code, message = _facts_of(payload)
+    fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
+    rule = next(fitting, _Refusal(StatusError, "chatglm.cn refused", ()))
+    numbered = f"{rule.what} (code {code})" if code else rule.what
+    what = f"{numbered}: {message}" if message else f"{numbered}."
+    return rule.error(what, remedy=_OTHER_WAYS, code=code, detail=message)
+
+
+def _fits(sign: str, code: str, message: str) -> bool:
+    return sign == code or (not sign.isdecimal() and sign.lower() in message.lower())
+
+
+def _facts_of(payload: JSON) -> tuple[str, str]:
+    """Find code and message in the payload itself, its `error`, `last_error` or `data.error`."""
+    inner = object_of(object_of(payload, "data"), "error")
+    places = [object_of(payload, "error"), object_of(payload, "last_error"), inner, payload]
+    codes = [place.get(name) for place in places for name in ("error_code", "code")]
+    numbers = [value for value in (*codes, payload.get("status")) if _is_code(value)]
+    messages = [text_of(place, "err_msg", "message", "msg", "error", "detail") for place in places]
+    return next(map(str, numbers), ""), next(filter(None, messages), "")
+
+
+def _is_code(value: object) -> bool:
+    is_status_word = value in ("init", "finish", "intervene", "error")
+    return isinstance(value, (int, str)) and value not in (0, "", "0") and not is_status_word

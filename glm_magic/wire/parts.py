@@ -1,0 +1,197 @@
+"""The parts of a chatglm.cn message, gathered and written as Markdown. No I/O."""
+
+from __future__ import annotations
+
+from itertools import starmap
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..messages import Delta, diff
+from .growth import Growth
+from .markdown import fenced, images, join_blocks, sources, strip_citations
+from .payload import JSON, object_of, objects_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FINAL = ("finish", "done")
+_THINKING = ("think", "text_thinking")
+#: The types with a text that grows, and where it stands.
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "think": ("think", "text"),
+    "text_thinking": ("text_thinking", "think", "text"),
+    "code": ("code",),
+    "execution_output": ("content",),
+}
+#: The server's own tools at work: nothing to show.
+_SILENT = ("tool_calls", "tool_result")
+
+
+class _Key(NamedTuple):
+    segment: str
+    position: int
+    kind: str
+
+    @property
+    def is_thinking(self) -> bool:
+        return self.kind in _THINKING
+
+
+class _Change(NamedTuple):
+    key: _Key
+    #: What was put at the end of the item; None when it must be written anew.
+    added: str | None
+
+
+class _Item:
+    """One entry of a part's content, its text exactly as received."""
+
+    def __init__(self, *, repeats: bool) -> None:
+        self.is_final = False
+        self.is_shown = False
+        self.held = ""  # the end of a growing text that may become a citation mark
+        self._repeats = repeats  # whether its frames hold all of it in any mode
+        self._frames: list[str] = []
+
+    def text(self, growth: Growth) -> str:
+        """Return all of it, as far as is known."""
+        if growth.is_delta and not self.is_final:
+            return "".join(self._frames)
+        return self._last
+
+    @property
+    def _last(self) -> str:
+        return self._frames[-1] if self._frames else ""
+
+    def finish(self, text: str, growth: Growth) -> str | None:
+        """Take in all of the text and return what that appends (None: it may be anything)."""
+        # An empty text says that the item is finished, but takes nothing back.
+        text = text or self.text(growth)
+        if self.is_final and text == self._last:
+            return ""
+        growth.settle(self._frames, text)
+        self._frames, self.is_final = [text], True
+        return None
+
+    def grow(self, text: str, growth: Growth) -> str | None:
+        """Take in a frame and return what that appends (None: it may be anything)."""
+        repeats = self._repeats or growth.mode == "cumulative"
+        if not text or (self.is_final and not repeats):
+            return ""  # a late frame of a finished item tells nothing new
+        last, is_plain = self._last, growth.mode is not None and not self.is_final
+        self.is_final = False
+        if repeats:
+            self._frames = [text]
+            return text[len(last) :] if is_plain and text.startswith(last) else None
+        growth.weigh(last, text)
+        self._frames.append(text)
+        return text if is_plain else None
+
+
+class Transcript:
+    """The message so far as two texts, answer and thinking, and how they change.
+
+    Items stand in the order of their first arrival.
+    """
+
+    def __init__(self) -> None:
+        self._growth = Growth()
+        self._items: dict[_Key, _Item] = {}
+        self._finished: dict[_Key, str] = {}  # Markdown that came whole
+        self._order: dict[_Key, None] = {}
+        self._newest: dict[bool, _Key] = {}  # of the thinking, and of the answer
+        self._unknown: dict[_Key, None] = {}
+        self._shown: dict[bool, list[str]] = {True: [], False: []}
+
+    @property
+    def unknown(self) -> list[str]:
+        """The types, one for each item, that were left out because nobody knows them."""
+        return [key.kind or "without a type" for key in self._unknown]
+
+    def add(self, parts: list[JSON]) -> Delta:
+        """Take in the *parts* of one frame and return what they change."""
+        every = [change for entry in enumerate(parts) for change in self._take(*entry)]
+        changes = [change for change in every if change.added != ""]
+        # Nearly every frame only prolongs the newest text; the whole is written anew for the rest.
+        if all(starmap(self._is_at_end, changes)):
+            added: dict[bool, str] = {True: "", False: ""}
+            for key, text in changes:
+                added[key.is_thinking] += self._append(key, text or "")
+            return Delta(added[False], added[True])
+        return self.write(is_end=False)
+
+    def write(self, *, is_end: bool) -> Delta:
+        """Write everything anew and return what changed; at the end nothing is left open."""
+        content = self._rewrite(is_thinking=False, is_end=is_end)
+        reasoning = self._rewrite(is_thinking=True, is_end=is_end)
+        return Delta(content.content, reasoning.content, content.retract, reasoning.retract)
+
+    def _take(self, position: int, part: JSON) -> Iterator[_Change]:
+        segment = text_of(part, "logic_id") or f"#{position}"
+        for index, entry in enumerate(objects_of(part, "content")):
+            key = _Key(segment, index, text_of(entry, "type"))
+            is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
+            if key.kind in _FIELDS:
+                yield _Change(key, self._take_text(key, entry, is_final=is_final))
+            elif key.kind in ("image", "quote_result"):
+                yield _Change(key, self._take_whole(key, part, entry) if is_final else "")
+            elif key.kind not in _SILENT:
+                self._unknown[key] = None
+
+    def _take_text(self, key: _Key, entry: JSON, *, is_final: bool) -> str | None:
+        if key not in self._items:
+            self._items[key] = _Item(repeats=key.kind == "execution_output")
+            self._place(key)
+        item, text = self._items[key], text_of(entry, *_FIELDS[key.kind])
+        take = item.finish if is_final else item.grow
+        return take(text, self._growth)
+
+    def _take_whole(self, key: _Key, part: JSON, entry: JSON) -> str | None:
+        if key.kind == "image":
+            urls = [text_of(image, "image_url") for image in objects_of(entry, "image")]
+            markdown = images(urls)
+        else:
+            found = objects_of(object_of(part, "meta_data"), "metadata_list")
+            markdown = sources([(text_of(page, "title"), text_of(page, "url")) for page in found])
+        if self._finished.get(key, "") == markdown:
+            return ""
+        self._place(key)
+        self._finished[key] = markdown
+        return None
+
+    def _place(self, key: _Key) -> None:
+        if key not in self._order:
+            self._order[key] = None
+            self._newest[key.is_thinking] = key
+
+    def _is_at_end(self, key: _Key, added: str | None) -> bool:
+        is_running = key.kind == "text" or key.is_thinking
+        is_newest = self._newest.get(key.is_thinking) == key
+        return added is not None and is_running and is_newest and self._items[key].is_shown
+
+    def _append(self, key: _Key, added: str) -> str:
+        item = self._items[key]
+        if not key.is_thinking:
+            added, item.held = strip_citations(item.held + added, is_open=True)
+        self._shown[key.is_thinking].append(added)
+        return added
+
+    def _rewrite(self, *, is_thinking: bool, is_end: bool) -> Delta:
+        keys = [key for key in self._order if key.is_thinking == is_thinking]
+        blocks = [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
+        old, new = "".join(self._shown[is_thinking]), join_blocks(blocks)
+        self._shown[is_thinking] = [new]
+        return diff(old, new)
+
+    def _block(self, key: _Key, *, is_end: bool) -> str:
+        if key in self._finished:
+            return self._finished[key]
+        item = self._items[key]
+        text, is_open = item.text(self._growth), not (item.is_final or is_end)
+        if key.kind == "text":
+            text, item.held = strip_citations(text, is_open=is_open)
+        elif not key.is_thinking:
+            is_open = is_open and key == self._newest[False]
+            text = fenced(text, "python" if key.kind == "code" else "", is_open=is_open)
+        item.is_shown = bool(text)
+        return text

@@ -1,0 +1,110 @@
+"""Event data to JSON objects, whatever the data looks like. No I/O.
+
+JSON is checked here, where it enters: what comes out are plain dictionaries
+whose text can be encoded, and readers that take a missing or odd value as none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .sse import Event
+
+#: A JSON object as it came; its values may be of any JSON type.
+JSON = dict[str, Any]
+
+SKIPPED = "one unreadable event was skipped"
+CUT = "the last event was cut off and was ignored"
+REPAIRED = "a damaged event was repaired as far as possible"
+
+# Not strict: raw control characters in strings are wrong, but clear.
+_DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _name: None)
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# z.ai cuts a frame and goes on behind it on the same line (zai-org/GLM-5#66);
+# sloppy servers leave out the blank line between two events.
+_OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
+
+
+class Reading(NamedTuple):
+    """The *objects* found in one event, and a *notice* when something was wrong with it."""
+
+    objects: list[JSON]
+    notice: str = ""
+
+
+def read_event(event: Event) -> Reading:
+    """Return the JSON objects of *event*: one, or after damage those that can be saved."""
+    whole = read_object(event.data)
+    if whole is not None:
+        return Reading([whole])
+    if saved := _salvage(event.data):
+        return Reading(saved, REPAIRED)
+    return Reading([], SKIPPED if event.is_whole else CUT)
+
+
+def read_object(text: str) -> JSON | None:
+    """Return *text* as a JSON object, or None when it is anything else.
+
+    Lone surrogates become U+FFFD, NaN and the infinities None.
+    """
+    text = text.strip()
+    found = _object_at(text, 0)
+    return found[0] if found and found[1] == len(text) else None
+
+
+def _object_at(text: str, start: int) -> tuple[JSON, int] | None:
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        if not isinstance(value, dict):
+            return None
+        return (_mend(value) if _SURROGATE_ESCAPE.search(text) else value), end
+    except (ValueError, RecursionError):  # also integers of thousands of digits
+        return None
+
+
+def _mend(value: Any) -> Any:  # Any: a JSON value of any type, and the same type back
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mend(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_mend(key): _mend(entry) for key, entry in value.items()}
+    return value
+
+
+def _salvage(data: str) -> list[JSON]:
+    objects: list[JSON] = []
+    position = 0
+    for match in _OBJECT_START.finditer(data):
+        # A match before this position is text inside an object that has been read.
+        if match.end() >= position and (found := _object_at(data, match.end())):
+            objects.append(found[0])
+            position = found[1]
+    return objects
+
+
+def text_of(source: JSON, *names: str) -> str:
+    """Return the first of the fields *names* that holds text, or the empty string."""
+    for name in names:
+        value = source.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def object_of(source: JSON, name: str) -> JSON:
+    """Return the field *name* if it holds an object, or an empty one."""
+    value = source.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(source: JSON, name: str) -> list[JSON]:
+    """Return the objects in the list *name*; a single object counts as a list of one."""
+    value = source.get(name)
+    if isinstance(value, dict):
+        return [value]
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,0 +1,121 @@
+"""Server-sent events: bytes in, events out. No I/O and no JSON.
+
+The grammar is the event stream of the WHATWG HTML standard, section 9.2,
+without reconnection (`retry:` is ignored).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import ProtocolError
+
+MIB = 2**20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its *data* lines joined by newlines, its type and the last id seen.
+
+    *is_whole* is False for an event that the end of the stream cut short of
+    its blank line.
+    """
+
+    data: str
+    event: str = "message"
+    id: str = ""
+    is_whole: bool = True
+
+
+class SSEDecoder:
+    """Turns the bytes of a stream, cut anywhere, into events.
+
+    An event is given out as soon as its blank line is complete. No event may
+    be larger than *limit* bytes. Lines end at CR, LF or CRLF and nowhere else;
+    bytes that are not UTF-8 become U+FFFD.
+    """
+
+    # Everything stays bytes until an event is complete: CR and LF occur in no
+    # multi-byte character, so neither a character nor the BOM is ever split.
+
+    def __init__(self, limit: int = 16 * MIB) -> None:
+        self._limit = limit
+        self._line: list[bytes] = []  # an unfinished line, joined once when it ends
+        self._line_size = 0
+        self._is_first_line = True
+        self._is_after_cr = False
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._type = b""
+        self._id = ""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events that *chunk* completes.
+
+        Raises ProtocolError when an event outgrows the limit.
+        """
+        block, newline, rest = self._unify(chunk).rpartition(b"\n")
+        events = self._read_lines(block) if newline else []
+        self._line.append(rest)
+        self._line_size += len(rest)
+        self._check(self._line_size)
+        return events
+
+    def close(self) -> list[Event]:
+        """Return what the end of the stream leaves over: at most one event, not whole."""
+        if any(self._line):
+            self._read_lines(b"")
+        event = self._dispatch(is_whole=False)
+        return [event] if event else []
+
+    def _unify(self, chunk: bytes) -> bytes:
+        """Turn every line end into LF; the LF of a split CRLF has been counted already."""
+        text = chunk[1:] if self._is_after_cr and chunk.startswith(b"\n") else chunk
+        if chunk:
+            self._is_after_cr = chunk.endswith(b"\r")
+        return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+    def _read_lines(self, block: bytes) -> list[Event]:
+        """Read whole lines, the first of which ends the line kept so far."""
+        self._line.append(block)
+        text = b"".join(self._line)
+        self._line, self._line_size = [], 0
+        if self._is_first_line:
+            text, self._is_first_line = text.removeprefix(_BOM), False
+        found = (self._read_line(line) for line in text.split(b"\n"))
+        return [event for event in found if event]
+
+    def _read_line(self, line: bytes) -> Event | None:
+        if not line:
+            return self._dispatch(is_whole=True)
+        self._check(len(line))
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._add(value)
+        elif name == b"event":
+            self._type = value
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+        elif name == b"error":  # llama.cpp until 2025 names the field itself so
+            self._type = b"error"
+            self._add(value)
+        return None
+
+    def _add(self, value: bytes) -> None:
+        self._data.append(value)
+        self._data_size += len(value) + 1
+
+    def _dispatch(self, *, is_whole: bool) -> Event | None:
+        data, kind = self._data, self._type
+        self._data, self._data_size, self._type = [], 0, b""
+        if not data:
+            return None
+        text = b"\n".join(data).decode("utf-8", "replace")
+        return Event(text, kind.decode("utf-8", "replace") or "message", self._id, is_whole)
+
+    def _check(self, size: int) -> None:
+        if self._data_size + size > self._limit:
+            msg = f"One event of the stream is larger than {self._limit / MIB:g} MiB."
+            raise ProtocolError(msg, remedy="Ask for a shorter answer.")

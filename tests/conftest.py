@@ -1,0 +1,33 @@
+"""What every test starts from: no settings and no keys of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# No deadline: how fast one example runs says more about the machine than about the code.
+settings.register_profile("default", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=2000)  # for `make fuzz`
+settings.load_profile("default")
+
+
+def is_setting(name: str) -> bool:
+    """Say whether the environment variable *name* could change what the package does."""
+    upper = name.upper()
+    return (
+        upper.startswith(("GLM_", "CHATGLM_"))
+        or upper.endswith(("_API_KEY", "_PROXY"))
+        or upper == "PYTHONWARNINGS"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings() -> None:
+    """Take settings and keys out of the environment, for the processes tests start as well.
+
+    `GLM_CHROMIUM` stays: it names the browser of the machine.
+    """
+    for name in [name for name in os.environ if is_setting(name) and name != "GLM_CHROMIUM"]:
+        del os.environ[name]

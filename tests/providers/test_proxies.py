@@ -1,0 +1,156 @@
+"""Proxies: which requests go through one, and what is said when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from glm_magic.errors import ConfigError, NetworkError
+from tests.far_side import GREETING, FarSide, Status, refused_url
+from tests.providers.asking import OPENAI, ask, fail
+
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+# Reached through a proxy only: a far side takes a request for another host as one for itself.
+FAR = "http://glm.invalid/v1"
+SAFE = "https://glm.invalid/v1"
+
+
+@pytest.fixture(params=["option", "HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def named(request, monkeypatch):
+    """Names a proxy, in each of the ways there are; returns the settings of the provider."""
+
+    def name(proxy: str) -> dict[str, str]:
+        if request.param == "option":
+            return {"proxy": proxy}
+        monkeypatch.setenv(request.param, proxy)
+        return {}
+
+    return name
+
+
+async def test_through_a_proxy(far_side, named):
+    """A request off this machine goes through the proxy."""
+    reply = await ask(OPENAI.at(FAR, **named(far_side.url)))
+    assert GREETING == reply.text
+    assert "glm.invalid" == far_side.requests[0].headers["Host"]
+
+
+async def test_proxy_without_a_scheme(far_side):
+    """A proxy is usually written as host and port alone."""
+    reply = await ask(OPENAI.at(FAR, proxy=urlsplit(far_side.url).netloc))
+    assert GREETING == reply.text
+
+
+async def test_this_machine_is_reached_directly(far_side, wire, named):
+    """No proxy comes between us and a server on this machine."""
+    assert GREETING == (await ask(wire.at(far_side.url, **named(refused_url())))).text
+
+
+@pytest.mark.parametrize("way", ["NO_PROXY", "option"])
+async def test_around_a_proxy(monkeypatch, way):
+    """NO_PROXY and an empty option switch the environment's proxy off."""
+    monkeypatch.setenv("HTTP_PROXY", refused_url())
+    if way == "NO_PROXY":
+        monkeypatch.setenv("NO_PROXY", "glm.invalid")
+    proxy = "" if way == "option" else None
+    error = await fail(OPENAI.at(FAR, proxy=proxy, retries=0))
+    assert "this host name is not known" in str(error)
+
+
+@pytest.mark.parametrize("url", [FAR, SAFE])
+async def test_proxy_that_is_down(url):
+    """A proxy that is not there is named, as it is what has to be changed."""
+    proxy = refused_url()
+    error = await fail(OPENAI.at(url, proxy=proxy))
+    assert isinstance(error, NetworkError)
+    assert f"the proxy {urlsplit(proxy).netloc} does not answer" in str(error)
+    assert "HTTPS_PROXY" in error.remedy
+
+
+@pytest.mark.parametrize(("url", "method"), [(FAR, "POST"), (SAFE, "CONNECT")])
+async def test_proxy_that_wants_a_name(far_side, url, method):
+    """A proxy that refuses is asked once; name and password go in its address."""
+    far_side.queue(Status(407, "who?", "text/plain"), method=method)
+    error = await fail(OPENAI.at(url, proxy=far_side.url))
+    assert isinstance(error, NetworkError)
+    assert f"the proxy {urlsplit(far_side.url).netloc} refuses (HTTP 407)" in str(error)
+    assert "http://name:password@host:port" in error.remedy
+    assert 1 == len(far_side.requests)
+
+
+async def test_proxy_that_cannot_get_through(far_side):
+    """A proxy that finds no way to the far side is asked again, and no password is asked for."""
+    far_side.queue(*[Status(502, "no route", "text/plain")] * 3, method="CONNECT")
+    error = await fail(OPENAI.at(SAFE, proxy=far_side.url))
+    assert isinstance(error, NetworkError)
+    assert "HTTP 502" in str(error)
+    assert "password" not in error.remedy
+    assert 3 == len(far_side.requests)
+
+
+async def test_name_and_password_of_a_proxy(far_side):
+    """Name and password reach the proxy and nobody else."""
+    proxy = far_side.url.replace("http://", "http://ann:open-sesame@")
+    await ask(OPENAI.at(FAR, proxy=proxy))
+    far_side.queue(Status(407))
+    error = await fail(OPENAI.at(FAR, proxy=proxy))
+    assert (
+        "Basic " + base64.b64encode(b"ann:open-sesame").decode()
+        == far_side.requests[0].headers["Proxy-Authorization"]
+    )
+    assert "open-sesame" not in f"{error!r} {error._render_traceback_()}"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "SOCKS5H://u:p@127.0.0.1:1080"])
+async def test_socks(named, proxy):
+    """A SOCKS proxy is explained, before any request."""
+    with pytest.raises(ConfigError, match="127.0.0.1:1080 is a SOCKS proxy") as caught:
+        await ask(OPENAI.at(FAR, **named(proxy)))
+    assert "HTTP port" in caught.value.remedy
+
+
+async def test_socks_does_not_matter_on_this_machine(far_side, monkeypatch):
+    """What is set for other machines is no obstacle on this one."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    assert GREETING == (await ask(OPENAI.at(far_side.url))).text
+
+
+@asynccontextmanager
+async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
+    """A proxy that connects whoever asks to *far_side*."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        there = await asyncio.open_connection("127.0.0.1", urlsplit(far_side.url).port)
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+
+
+async def test_tls_through_a_proxy(monkeypatch):
+    """TLS goes through the proxy unread, by a tunnel."""
+    with FarSide(tls=True) as far_side:
+        assert far_side.ca is not None
+        context = ssl.create_default_context()
+        far_side.ca.configure_trust(context)
+        context.check_hostname = False  # the certificate is for 127.0.0.1
+        monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
+        async with tunnel(far_side) as proxy:
+            reply = await ask(OPENAI.at(SAFE, proxy=proxy, api_key="sk-0123456789"))
+    assert GREETING == reply.text
+    assert "Bearer sk-0123456789" == far_side.requests[0].headers["Authorization"]

@@ -1,0 +1,234 @@
+"""A conversation as a file: the same when it comes back, and never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_magic import redact
+from glm_magic.conversation import Conversation, Exchange
+from glm_magic.errors import ConfigError
+from glm_magic.messages import Message, ToolCall
+from glm_magic.providers.echo import EchoProvider
+from glm_magic.redact import Secret
+from glm_magic.saving import load, save
+
+PNG = "data:image/png;base64,AAAA"
+TEXT = "列表 \"quoted\" 'x' \\n {{a}} 😀\r\n\tend\u2028"
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    """A conversation with something of everything."""
+    conversation = Conversation(EchoProvider(), system="Be brief.", label="main")
+    call = ToolCall("c1", "search", '{"q": "x"}')
+    conversation.exchanges = (
+        Exchange(Message("user", TEXT, (PNG,)), Message("assistant", TEXT, reasoning="Hm.")),
+        Exchange(Message("user", "two"), Message("assistant", "", tool_calls=(call,))),
+    )
+    conversation.conversation_id = "far"
+    return conversation
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    """A file that is not there yet."""
+    return tmp_path / "talk.json"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return all files of *folder*, hidden ones too."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_round_trip(conversation, file):
+    """Everything that was said comes back, and the far side's name for it."""
+    save(conversation, file)
+    loaded = load(file, EchoProvider())
+    assert conversation.exchanges == loaded.exchanges
+    assert conversation.messages == loaded.messages
+    assert ("Be brief.", "main", "far") == (loaded.system, loaded.label, loaded.conversation_id)
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=4))
+def test_any_text_comes_back(tmp_path_factory, texts):
+    """Every character of every text is kept."""
+    file = tmp_path_factory.mktemp("any") / "talk.json"
+    conversation = Conversation(EchoProvider())
+    conversation.exchanges = tuple(
+        Exchange(Message("user", asked), Message("assistant", told)) for asked, told in texts
+    )
+    save(conversation, file)
+    assert conversation.exchanges == load(file, EchoProvider()).exchanges
+
+
+def test_character_that_no_file_takes(conversation, file):
+    """Half an emoji cannot be written: it becomes a question mark, and the rest is kept."""
+    conversation.exchanges = (Exchange(Message("user", "a\ud83db"), Message("assistant", "c")),)
+    save(conversation, file)
+    assert load(file, EchoProvider()).exchanges[0].question.content == "a?b"
+
+
+def test_conversation_goes_on(conversation, file):
+    """A loaded conversation asks with its whole past."""
+    save(conversation, file)
+    loaded = load(file, EchoProvider())
+    assert loaded.ask_sync("and now?").text == "and now?"
+    assert len(loaded.exchanges) == 3
+
+
+def test_other_provider_does_not_know_the_id(conversation, file):
+    """The far side's name is of no use to another provider."""
+    save(conversation, file)
+    assert load(file, EchoProvider(name="other")).conversation_id is None
+
+
+def test_file_can_be_read(conversation, file):
+    """The file is JSON with readable Chinese."""
+    save(conversation, file)
+    text = file.read_text("utf-8")
+    assert "列表" in text
+    assert json.loads(text)["exchanges"][1]["question"]["content"] == "two"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
+def test_only_the_owner_reads(conversation, file):
+    """The file is the owner's alone, also where another one was before."""
+    file.write_text("old")
+    file.chmod(0o644)
+    save(conversation, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_nothing_else_is_left(conversation, file):
+    """Saving, twice, leaves one file."""
+    save(conversation, file)
+    save(conversation, file)
+    assert list(content(file.parent)) == ["talk.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "fdopen"])
+def test_full_disk(monkeypatch, conversation, file, step):
+    """When writing fails, the old file stays, no other is left, and the error says which."""
+    file.write_text("old")
+
+    def fail(handle: int, *_: object) -> None:
+        if step == "fdopen":
+            os.close(handle)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(ConfigError, match=r"talk\.json could not be written \(No space left"):
+        save(conversation, file)
+    assert content(file.parent) == {"talk.json": b"old"}
+
+
+def test_interrupt_in_mid_write(monkeypatch, conversation, file):
+    """Ctrl-C while writing keeps the old file as well."""
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    file.write_text("old")
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save(conversation, file)
+    assert content(file.parent) == {"talk.json": b"old"}
+
+
+@pytest.mark.parametrize("place", ["missing/talk.json", "."])
+def test_place_that_takes_no_file(conversation, tmp_path, place):
+    """A folder that is not there, or a folder itself, is an error with a remedy."""
+    with pytest.raises(ConfigError, match="Name another file"):
+        save(conversation, tmp_path / place)
+    assert content(tmp_path) == {}
+
+
+def test_keys_are_masked(monkeypatch, conversation, file):
+    """A live key that somebody pasted into a question is not written."""
+    monkeypatch.setattr(redact, "_live", set())
+    key = 'sk-"quoted"-列-key'
+    Secret(key)
+    question = Message("user", f"my key is {key}")
+    conversation.exchanges = (Exchange(question, Message("assistant", f"{key}?")),)
+    save(conversation, file)
+    [exchange] = load(file, EchoProvider()).exchanges
+    assert ("my key is ***", "***?") == (exchange.question.content, exchange.answer.content)
+    assert "quoted" not in file.read_text("utf-8")
+
+
+# -- Files that are not as they were written -----------------------------------------------------
+
+
+def test_missing_file(file):
+    """A file that is not there is named."""
+    with pytest.raises(ConfigError, match=r"talk\.json could not be read"):
+        load(file, EchoProvider())
+
+
+def test_file_cut_anywhere(conversation, file):
+    """A file that was cut, at whatever byte, is not taken for a conversation."""
+    save(conversation, file)
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ConfigError, match="damaged"):
+            load(file, EchoProvider())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["glm_magic"], 2),
+        (["exchanges"], None),
+        (["exchanges", 0], "x"),
+        (["exchanges", 0, "question"], None),
+        (["exchanges", 0, "question", "role"], "tool"),
+        (["exchanges", 0, "question", "content"], 5),
+        (["exchanges", 0, "question", "images"], None),
+        (["exchanges", 0, "question", "colour"], "red"),
+        (["exchanges", 1, "answer", "tool_calls"], [{"id": "x"}]),
+    ],
+)
+def test_damaged_value(conversation, file, path, value):
+    """A value of another kind in any place is damage, not a crash."""
+    save(conversation, file)
+    state = place = json.loads(file.read_text("utf-8"))
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    file.write_text(json.dumps(state), "utf-8")
+    with pytest.raises(ConfigError, match="damaged"):
+        load(file, EchoProvider())
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[]", b"5", b"{}", b"[" * 10**5, b"\x00" * 9])
+def test_foreign_file(file, data):
+    """A file of something else is refused, whatever is in it."""
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match="not a conversation saved by glm_magic"):
+        load(file, EchoProvider())
+
+
+@given(st.binary(max_size=40), st.integers(0, 2000), st.integers(0, 40))
+def test_any_damage(tmp_path_factory, junk, at, removed):
+    """Whatever is written over part of a file, it loads or it is damaged; nothing else happens."""
+    file = tmp_path_factory.mktemp("damage") / "talk.json"
+    conversation = Conversation(EchoProvider(), system="Be brief.", label="main")
+    conversation.exchanges = (Exchange(Message("user", TEXT), Message("assistant", TEXT)),)
+    save(conversation, file)
+    whole = file.read_bytes()
+    at %= len(whole)
+    file.write_bytes(whole[:at] + junk + whole[at + removed :])
+    try:
+        loaded = load(file, EchoProvider())
+    except ConfigError:
+        return
+    assert all(isinstance(message.content, str) for message in loaded.messages)

@@ -1,0 +1,480 @@
+"""The stream of chatglm.cn's web page, of 2024 and of 2026."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_magic.errors import (
+    AuthenticationError,
+    OverloadError,
+    ProtocolError,
+    QuotaError,
+    RateLimitError,
+    StatusError,
+)
+from glm_magic.messages import Message
+from glm_magic.wire.chatglm import (
+    ASSISTANT_ID,
+    TRUNCATED,
+    SnapshotDecoder,
+    headers,
+    read_refusal,
+    request_body,
+)
+from glm_magic.wire.payload import REPAIRED, SKIPPED
+from glm_magic.wire.sse import Event
+from tests.wire.streams import CHATGLM, DONE, cut_at, frame, outcome, play, sse, text, think
+
+
+def answer(*frames):
+    """Return the reply to a stream of *frames*."""
+    return play(SnapshotDecoder, sse(*frames))
+
+
+def shown(*frames):
+    """Return (thinking, answer, finish reason, notices) of a stream of *frames*."""
+    reply = answer(*frames)
+    return reply.reasoning, reply.text, reply.finish_reason, reply.notices
+
+
+END = {"conversation_id": "k1", "status": "finish", "last_error": {}, "parts": []}
+FENCE = "```"
+TOOLS = f"""- [A \\[page\\]](https://example.org/a)
+
+{FENCE}python
+1+1
+{FENCE}
+
+{FENCE}
+2
+{FENCE}
+
+It is 2.
+
+![image](https://example.org/a%20%281%29.png)"""
+
+EXPECTED = {
+    "cumulative": ("The user wants a sum.", "The sum is 42.", "stop"),
+    "delta": ("哈哈!", "The sum is 42.", "stop"),
+    "tools": ("", TOOLS, "stop"),
+    "intervene": ("", "Well", "content_filter"),
+    "truncated": ("", "Hello there, you", "truncated"),
+}
+NOTICES = {
+    "tools": ["1 piece(s) of an unknown type left out: hologram"],
+    "intervene": ["Try another topic."],
+    "truncated": [TRUNCATED],
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_recorded(name):
+    """The stream gives this thinking, text, finish reason and these notices."""
+    reply = play(SnapshotDecoder, CHATGLM[name])
+    assert EXPECTED[name] == (reply.reasoning, reply.text, reply.finish_reason)
+    assert (NOTICES.get(name, []), "k1") == (reply.notices, reply.conversation_id)
+
+
+@pytest.mark.parametrize("stream", CHATGLM.values(), ids=CHATGLM)
+def test_byte_by_byte(stream):
+    """A stream in single bytes ends as it does in one piece."""
+    pieces = [bytes([byte]) for byte in stream]
+    assert outcome(SnapshotDecoder, [stream]) == outcome(SnapshotDecoder, pieces)
+
+
+@given(st.sampled_from(list(CHATGLM.values())), st.lists(st.integers(0, 3000), max_size=20))
+def test_cuts_do_not_matter(stream, places):
+    """A stream cut anywhere ends as it does in one piece."""
+    assert outcome(SnapshotDecoder, [stream]) == outcome(SnapshotDecoder, cut_at(stream, places))
+
+
+# Growth
+
+
+CUTS = st.lists(st.integers(0, 60), max_size=12)
+# Few different characters, so that frames often look alike.
+WORDS = st.text(st.sampled_from("ab哈 1"), min_size=1, max_size=40)
+KINDS = {"text": text, "think": think}
+
+
+def grow(item, words, cuts, *, adds, logic_id="L1"):
+    """Return frames in which *words* grow at *cuts*, the last of which finishes with all of it."""
+    ends = sorted({0, len(words), *(cut % (len(words) + 1) for cut in cuts)})
+    pieces = [words[start:end] for start, end in pairwise(ends)]
+    grown = pieces if adds else accumulate(pieces)
+    frames = [frame(item(piece), logic_id=logic_id) for piece in grown]
+    return [*frames, frame(item(words), logic_id=logic_id, part="finish")]
+
+
+@given(WORDS, CUTS, st.booleans())
+def test_text_is_exact(words, cuts, adds):
+    """The text at the end is the last snapshot, in both modes and however it grew."""
+    assert ("", words, "stop", []) == shown(*grow(text, words, cuts, adds=adds), END)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["text", "think"]), WORDS, CUTS)), st.booleans())
+def test_parts_are_exact(parts, adds):
+    """Many parts one after the other give all their texts, with a blank line between them."""
+    frames = [
+        one
+        for number, (kind, words, cuts) in enumerate(parts)
+        for one in grow(KINDS[kind], words, cuts, adds=adds, logic_id=f"L{-number}")
+    ]
+    texts = {kind: "\n\n".join(p[1] for p in parts if p[0] == kind) for kind in KINDS}
+    assert (texts["think"], texts["text"], "stop", []) == shown(*frames, END)
+
+
+@given(st.permutations("abcdefghijklmnopq你好世界"), CUTS, st.booleans())
+def test_text_is_exact_without_its_end(letters, cuts, adds):
+    """A truncated stream gives exactly what was received, if its frames admit no doubt."""
+    words = "".join(letters)
+    frames = grow(text, words, cuts, adds=adds)[:-1]
+    assert ("", words, "truncated", [TRUNCATED]) == shown(*frames)
+
+
+@given(st.permutations("abcdefghijklmnopqrs"), CUTS, st.booleans())
+def test_nothing_is_doubled_on_the_way(letters, cuts, adds):
+    """What is shown grows without being taken back, if the frames admit no doubt."""
+    words = "".join(letters)
+    decoder = SnapshotDecoder()
+    seen = ""
+    for one in grow(text, words, cuts, adds=adds):
+        for delta in decoder.decode(Event(json.dumps(one))):
+            assert 0 == delta.retract
+            seen += delta.content
+        assert words.startswith(seen)
+
+
+@given(WORDS, WORDS, CUTS, CUTS, st.booleans())
+def test_parts_grow_side_by_side(first, second, cuts, others, adds):
+    """Two parts that grow in turns stand in the order of their arrival."""
+    ours = grow(text, first, cuts, adds=adds, logic_id="L9")
+    theirs = grow(text, second, others, adds=adds, logic_id="L1")
+    turns = [one for pair in zip(ours, theirs, strict=False) for one in pair]
+    rest = ours[len(theirs) :] + theirs[len(ours) :]
+    assert ("", f"{first}\n\n{second}", "stop", []) == shown(*turns, *rest, END)
+
+
+LAUGH = (frame(text("哈")), frame(text("哈哈")))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([frame(text("哈哈,真好"))], "哈哈,真好"),
+        ([frame(text(",真好"))], "哈哈哈,真好"),
+        ([frame(text("哈哈"), part="finish")], "哈哈"),
+        ([frame(text("哈哈哈"), part="finish")], "哈哈哈"),
+    ],
+    ids=["repeats", "adds", "repeats_to_the_end", "adds_to_the_end"],
+)
+def test_ambiguous_start(more, expected):
+    """Frames that fit both modes are set right as soon as one fits only one."""
+    assert expected == answer(*LAUGH, *more).text
+
+
+LONG = "It was a dark night"
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["It was", "It was a bright day", "Well", LONG],
+    ids=["shrinks", "edited", "restarts", "repeats"],
+)
+@pytest.mark.parametrize("part", ["init", "finish"])
+def test_text_that_changes_its_mind(after, part):
+    """A text that shrinks, is edited, restarts or repeats ends as its last snapshot."""
+    frames = [frame(text(LONG[:12])), frame(text(LONG)), frame(text(after), part=part)]
+    assert ("", after, "stop", []) == shown(*frames, END)
+
+
+def test_full_text_goes_over_the_sum():
+    """The finishing frame is right even if the fragments said otherwise."""
+    frames = [frame(text("The")), frame(text(" sin")), frame(text("The sun"), part="finish")]
+    assert "The sun" == answer(*frames, END).text
+
+
+def test_empty_finish_takes_nothing_back():
+    """A part that finishes with an empty text keeps what it has."""
+    frames = [frame(text("The")), frame(text(" sum")), frame(text(""), part="finish")]
+    assert "The sum" == answer(*frames, END).text
+
+
+def test_finished_parts_come_again():
+    """Frames that repeat finished parts change nothing."""
+    done = frame(text("The sum"), part="finish")
+    assert ("", "The sum", "stop", []) == shown(done, done, frame(text("The sum")), done, END)
+
+
+# Types
+
+
+def test_thinking_of_2024():
+    """Thinking is read under its older names."""
+    items = [{"type": "think", "text": "a"}, {"type": "text_thinking", "text": "b"}]
+    assert "a\n\nb" == answer(frame(*items), END).reasoning
+
+
+CITED = st.text(st.sampled_from("【】†1a\n"), min_size=1, max_size=60)
+
+
+@given(CITED, CUTS, st.booleans())
+def test_citations(words, cuts, adds):
+    """Citation marks are left out, wherever they are cut; other brackets stay."""
+    expected = re.sub(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】", "", words)
+    assert expected == answer(*grow(text, words, cuts, adds=adds), END).text
+
+
+@given(CITED, CUTS)
+def test_citations_without_an_end(words, cuts):
+    """A bracket that was never closed is text in the end."""
+    lead = "0123456789"
+    frames = [frame(text(lead[:9])), *grow(text, lead + words, cuts, adds=False)[-1:]]
+    expected = re.sub(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】", "", words)
+    assert lead + expected == answer(*frames).text
+
+
+def test_code_stays_open_while_it_grows():
+    """A code block is closed once something follows it, and nothing is taken back."""
+    decoder = SnapshotDecoder()
+    frames = [
+        frame({"type": "code", "code": "a ="}),
+        frame({"type": "code", "code": "a = 1"}),
+        frame(text("So"), logic_id="L2"),
+    ]
+    deltas = [d for one in frames for d in decoder.decode(Event(json.dumps(one)))]
+    assert [
+        (0, "```python\na ="),
+        (0, " 1"),
+        (0, "\n```\n\nSo"),
+    ] == [(delta.retract, delta.content) for delta in deltas]
+
+
+def test_fence_is_long_enough():
+    """Code that contains a fence stands in a longer one."""
+    code = "print('````')"
+    expected = f"`````python\n{code}\n`````"
+    assert expected == answer(frame({"type": "code", "code": code}, part="finish"), END).text
+
+
+def test_output_repeats():
+    """The same output sent again is shown once."""
+    output = {"type": "execution_output", "content": "2\n"}
+    frames = [frame(output), frame(output), frame(output, logic_id="L2", part="finish")]
+    assert "```\n2\n```" == answer(*frames, END).text
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.example/b?c=d&e=f", "![image](https://a.example/b?c=d&e=f)"),
+        ("javascript:alert(1)", ""),
+        ("data:image/png;base64,AA==", ""),
+        ("https://a.example/x) [y](z", "![image](https://a.example/x%29%20%5By%5D%28z)"),
+    ],
+)
+def test_images(url, expected):
+    """Only pictures from the web are shown, and their address cannot break out."""
+    item = {"type": "image", "image": [{"image_url": url}]}
+    assert expected == answer(frame(item), frame(item, part="finish"), END).text
+
+
+def test_image_waits():
+    """A picture is shown once it is finished."""
+    item = {"type": "image", "image": [{"image_url": "https://a.example/b"}]}
+    assert "" == answer(frame(item)).text
+
+
+def test_sources():
+    """Sources are a list of links, without those that lead nowhere."""
+    pages = [
+        {"title": "A\n](x) <b>", "url": "https://a.example/"},
+        {"title": "", "url": "https://b.example/"},
+        {"title": "C", "url": "file:///c"},
+        {},
+    ]
+    one = frame({"type": "quote_result"}, part="finish", meta_data={"metadata_list": pages})
+    expected = (
+        "- [A \\](x) \\<b\\>](https://a.example/)\n- [https://b.example/](https://b.example/)"
+    )
+    assert expected == answer(one, END).text
+
+
+def test_unknown_types_are_counted():
+    """Each piece of an unknown type is counted once, in one notice at the end."""
+    odd = [{"type": "browser_result"}, {"type": "hologram"}, {"type": "hologram"}, {}]
+    notice = "4 piece(s) of an unknown type left out: browser_result, hologram, without a type"
+    assert ("", "", "stop", [notice]) == shown(frame(*odd), frame(*odd), END)
+
+
+def test_own_tools_are_silent():
+    """The server's own tools at work are not shown."""
+    call = {"type": "tool_calls", "tool_calls": [{"name": "search"}]}
+    result = {"type": "tool_result", "content": "42"}
+    assert ("", "", "stop", []) == shown(frame(call, result, part="finish"), END)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": "init"},
+        {"status": "init", "parts": None},
+        {"status": "init", "parts": [None, {}, {"content": None}, {"content": [None]}]},
+        frame({"type": "text", "text": None}, logic_id="L8"),
+        frame({"type": "image", "image": "x"}, {"type": "quote_result"}, part="finish"),
+        {**frame(), "last_error": None, "conversation_id": 5},
+    ],
+    ids=range(6),
+)
+def test_odd_frame(odd):
+    """A frame with missing or odd fields changes nothing."""
+    assert ("", "Hi", "stop", []) == shown(frame(text("Hi")), odd, END)
+
+
+# The end
+
+
+def test_only_the_message_ends():
+    """A part that has finished, or was stopped, does not end the answer."""
+    decoder = SnapshotDecoder()
+    for part in ("finish", "intervene"):
+        decoder.decode(Event(json.dumps(frame(text("Hi"), part=part))))
+    assert (False, False) == (decoder.is_ending, decoder.is_done)
+
+
+def test_last_delta():
+    """The last delta comes with the end at once, and later events are ignored."""
+    decoder = SnapshotDecoder()
+    one = frame(text("Hi"), status="finish", part="finish")
+    one["parts"][0]["model"] = "moe_zero"
+    last = decoder.decode(Event(json.dumps(one)))[-1]
+    assert ("stop", "k1", "moe_zero") == (last.finish_reason, last.conversation_id, last.model)
+    assert (True, True) == (decoder.is_ending, decoder.is_done)
+    assert [] == decoder.decode(Event(json.dumps(frame(text("Ho"))))) + decoder.close()
+
+
+@pytest.mark.parametrize("place", ["last_error", "error"])
+def test_moderation(place):
+    """The vendor's words about its moderation are shown, wherever they stand."""
+    part = {"logic_id": "L1", "status": "intervene", "content": [], place: {"intervene_text": "No"}}
+    last = {"status": "intervene", "parts": [part]}
+    assert ("", "Well", "content_filter", ["No"]) == shown(frame(text("Well")), last)
+
+
+def test_silent_moderation():
+    """Moderation without words is told in ours."""
+    assert ["the vendor's moderation ended the answer"] == shown({"status": "intervene"})[3]
+
+
+def test_failure():
+    """A message with the status error is raised, with its code and words."""
+    with pytest.raises(OverloadError) as caught:
+        play(SnapshotDecoder, CHATGLM["error"])
+    assert ("10024", "generator exit") == (caught.value.code, caught.value.detail)
+
+
+@pytest.mark.parametrize("stream", [b"", b": ping\n\n", DONE, sse({"status": 0}), sse({})])
+def test_no_answer(stream):
+    """A stream without any answer is an error that names other ways."""
+    with pytest.raises(ProtocolError, match="GLM_BASE_URL"):
+        play(SnapshotDecoder, stream)
+
+
+@pytest.mark.parametrize(
+    ("middle", "notice"),
+    [(b"data: {nope\n\n", SKIPPED), (b'data: {"a":"bdata: {"status":"init"}\n\n', REPAIRED)],
+)
+def test_bad_event(middle, notice):
+    """A bad event in the middle is reported, and the answer goes on."""
+    reply = play(SnapshotDecoder, sse(frame(text("Hi"))), middle, sse(END))
+    assert ("Hi", "stop", [notice]) == (reply.text, reply.finish_reason, reply.notices)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected", "code"),
+    [
+        ({"status": 40102, "message": "m"}, AuthenticationError, "40102"),
+        ({"status": "40103", "message": "please login"}, AuthenticationError, "40103"),
+        ({"status": 40012, "message": "m", "result": {}}, RateLimitError, "40012"),
+        ({"status": 500, "message": "tried too many times, please log in"}, QuotaError, "500"),
+        ({"status": 500, "message": "尝试次数过多,请登录"}, QuotaError, "500"),
+        ({"status": 500, "message": "wait for the other one to finish"}, RateLimitError, "500"),
+        ({"status": 500, "message": "oops"}, OverloadError, "500"),
+        ({"status": 77, "message": "m 500"}, StatusError, "77"),
+        ({"error": "FRONTEND_CAPTCHA_REQUIRED"}, AuthenticationError, ""),
+        (
+            {"type": "chat", "data": {"error": {"code": "FRONTEND_CAPTCHA_REQUIRED"}}},
+            AuthenticationError,
+            "FRONTEND_CAPTCHA_REQUIRED",
+        ),
+        ({"status": "error", "error": {"error_code": 99, "err_msg": "m"}}, StatusError, "99"),
+    ],
+    ids=range(11),
+)
+def test_refusal(payload, expected, code):
+    """A refusal is told apart the same as a body of its own and inside a stream."""
+    error = read_refusal(payload)
+    assert (expected, code) == (type(error), error.code)
+    with pytest.raises(expected, match=re.escape(str(error))):
+        play(SnapshotDecoder, sse(frame(text("Hi")), payload))
+
+
+@pytest.mark.parametrize("payload", [{}, {"status": 40103, "message": "m"}])
+def test_other_ways(payload):
+    """Every refusal names the three other ways."""
+    remedy = read_refusal(payload).remedy
+    ways = ("ZAI_API_KEY", "ZHIPUAI_API_KEY", "GLM_BASE_URL", "%glm -m local")
+    assert [] == [way for way in ways if way not in remedy]
+
+
+def test_error_event():
+    """An event of the type error is raised, be it JSON or words."""
+    with pytest.raises(StatusError, match="oops"):
+        play(SnapshotDecoder, b"event: error\ndata: oops\n\n")
+
+
+def test_talk_of_captchas():
+    """An answer about captchas is an answer."""
+    assert "FRONTEND_CAPTCHA_REQUIRED" == answer(frame(text("FRONTEND_CAPTCHA_REQUIRED")), END).text
+
+
+# The request
+
+
+def test_headers():
+    """The headers are those of a guest, with the given device."""
+    sent = headers("0" * 32)
+    assert ("undefined", "0" * 32) == (sent["Authorization"], sent["X-Device-Id"])
+
+
+HISTORY = [Message("system", "Be kind."), Message("user", "你好")]
+
+
+@pytest.mark.parametrize(("conversation", "sent"), [(None, HISTORY), ("k1", HISTORY[1:])])
+def test_request(conversation, sent):
+    """Everything is sent until the server names a conversation, then only the newest message."""
+    assert {
+        "assistant_id": ASSISTANT_ID,
+        "conversation_id": conversation or "",
+        "meta_data": {
+            "if_plus_model": False,
+            "is_test": False,
+            "input_question_type": "xxxx",
+            "channel": "",
+            "draft_id": "",
+            "quote_log_id": "",
+            "platform": "pc",
+        },
+        "messages": [
+            {"role": one.role, "content": [{"type": "text", "text": one.content}]} for one in sent
+        ],
+    } == request_body(HISTORY, conversation_id=conversation)

@@ -1,0 +1,125 @@
+"""Server-sent events, whole and in pieces."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_magic.errors import ProtocolError
+from glm_magic.wire.sse import Event, SSEDecoder
+from tests.wire.streams import cut_at, events_of
+
+BOM = b"\xef\xbb\xbf"
+
+# The first five are the examples of the WHATWG HTML standard, section 9.2.6.
+STREAMS = {
+    "stocks": (b"data: YHOO\ndata: +2\ndata: 10\n\n", [Event("YHOO\n+2\n10")]),
+    "comment_and_ids": (
+        b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third\n\n",
+        [Event("first event", id="1"), Event("second event"), Event(" third")],
+    ),
+    "empty_data": (b"data\n\ndata\ndata\n\n", [Event(""), Event("\n")]),
+    "optional_space": (b"data:test\n\ndata: test\n\n", [Event("test"), Event("test")]),
+    "types": (
+        b"event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\n",
+        [Event("73857293", "add"), Event("2153", "remove")],
+    ),
+    "type_without_data": (b"event: add\n\ndata: x\n\n", [Event("x")]),
+    "id_stays": (b"id: 7\ndata: a\n\ndata: b\n\n", [Event("a", id="7"), Event("b", id="7")]),
+    "id_with_nul": (b"id: a\0b\ndata: x\n\n", [Event("x")]),
+    "retry_and_unknown": (b"retry: 10\nfoo: bar\ndata: x\n\n", [Event("x")]),
+    "ping_event": (b"event: ping\ndata:\n\n", [Event("", "ping")]),
+    "cr": (b"data: a\rdata: b\r\rdata: c\r\r", [Event("a\nb"), Event("c")]),
+    "crlf": (b"data: a\r\ndata: b\r\n\r\n", [Event("a\nb")]),
+    "mixed_ends": (b"data: a\n\r\ndata: b\r\r\n", [Event("a"), Event("b")]),
+    "bom": (BOM + b"data: x\n\n", [Event("x")]),
+    "bom_once": (BOM + BOM + b"data: x\n\n", []),
+    "other_breaks": (
+        "data: a\u2028b\u0085c\u2029d\x0b\x0c\x1ce\n\n".encode(),
+        [Event("a\u2028b\u0085c\u2029d\x0b\x0c\x1ce")],
+    ),
+    "nul": (b"data: a\0b\n\n", [Event("a\0b")]),
+    "characters": ("data: 你好 😀\n\n".encode(), [Event("你好 😀")]),
+    "bad_bytes": (b"data: a\xffb\xe4\xbd\n\n", [Event("a\ufffdb\ufffd")]),
+    "error_line": (b'error: {"code":500}\n\n', [Event('{"code":500}', "error")]),
+    "no_blank_line": (b"data: a\n\ndata: b\n", [Event("a"), Event("b", is_whole=False)]),
+    "no_line_end": (b"data: a\ndata: b", [Event("a\nb", is_whole=False)]),
+    "nothing": (b"", []),
+    "only_comments": (b": a\n\n:\n\n: b", []),
+}
+
+
+@pytest.mark.parametrize(("stream", "expected"), STREAMS.values(), ids=STREAMS)
+def test_grammar(stream, expected):
+    """The stream has these events."""
+    assert expected == events_of([stream])
+
+
+@pytest.mark.parametrize(("stream", "expected"), STREAMS.values(), ids=STREAMS)
+def test_byte_by_byte(stream, expected):
+    """The events are the same when each byte comes alone."""
+    assert expected == events_of(bytes([byte]) for byte in stream)
+
+
+_PIECES = [b"data", b"event", b"id", b"error", b":", b" ", b"\r", b"\n", b"\r\n", b"\n\n", BOM]
+_PIECES += [b"\0", b"x", b"\xe4", "你".encode(), "😀".encode()[:3], b"\xff"]
+
+
+@given(st.lists(st.sampled_from(_PIECES)).map(b"".join), st.lists(st.integers(0, 200)))
+def test_cuts_do_not_matter(stream, places):
+    """Any stream has the same events however it is cut, empty pieces included."""
+    assert events_of([stream]) == events_of([b"", *cut_at(stream, places), b""])
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))))
+def test_data_survives(lines):
+    """Whatever text is sent as data comes out again."""
+    stream = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+    assert [Event("\n".join(lines))] * bool(lines) == events_of([stream])
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\r\n\r"])
+def test_event_does_not_wait(end):
+    """An event is out with the last byte it needs, be it a CR that an LF may follow."""
+    assert [Event("x")] == SSEDecoder().feed(b"data: x" + end)
+
+
+def test_late_line_feed_is_swallowed():
+    """The LF that follows a CR in the next piece is no second line end."""
+    decoder = SSEDecoder()
+    decoder.feed(b"data: a\r")
+    assert [] == decoder.feed(b"\n")
+    assert [Event("a")] == decoder.feed(b"\r")
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [b"data: " + b"x" * 2**18, b"data: x\n" * 2**17, b": " + b"x" * 2**18 + b"\n"],
+    ids=["line", "event", "comment"],
+)
+def test_too_large(stream):
+    """A line or an event beyond the limit is an error that names the limit."""
+    decoder = SSEDecoder(limit=2**18)
+    with pytest.raises(ProtocolError, match=r"larger than 0\.25 MiB"):
+        decoder.feed(stream)
+
+
+def test_default_limit():
+    """The limit is 16 MiB unless told otherwise, and says so."""
+    decoder = SSEDecoder()
+    with pytest.raises(ProtocolError, match="larger than 16 MiB"):
+        decoder.feed(b"data: " + b"x" * 2**24)
+
+
+def test_limit_is_for_one_event():
+    """Many small events together may be larger than the limit."""
+    assert [Event("x" * 9)] * 100 == SSEDecoder(limit=20).feed(b"data: xxxxxxxxx\n\n" * 100)
+
+
+def test_long_line_in_small_pieces():
+    """A line of 10 MB in pieces of 1 kB is one event."""
+    decoder = SSEDecoder()
+    pieces = [b"data: ", *[b"x" * 1000] * 10_000]
+    assert [] == [event for piece in pieces for event in decoder.feed(piece)]
+    assert [Event("x" * 10_000_000)] == decoder.feed(b"\n\n")
