@@ -34,7 +34,7 @@ lab: $(VENV)/.dev ## open JupyterLab on the quickstart
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
 
 bench: $(VENV)/.dev browser ## measure the ratios the documents quote
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 fuzz: $(VENV)/.dev ## run the property tests with 20 times as many examples
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=3600

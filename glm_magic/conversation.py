@@ -202,7 +202,8 @@ class Conversation:
             async with aclosing(stream) as deltas:
                 async for delta in deltas:
                     yield _take(delta, reply)
-            reply.finish("truncated")
+            if not reply.done:
+                yield _take(Delta(finish_reason="truncated"), reply)
         except ProviderError as error:
             error.partial = reply
             raise

@@ -31,8 +31,11 @@ class _Job(Generic[T]):
         self._work = work
         self._task: asyncio.Task[T] | None = None
         self.future: Future[T] = Future()
+
+    def start(self) -> None:
+        """Start the work; inside the `try` that stops it, as Ctrl-C may come at once."""
         # The caller's context goes along, so that display() there writes under the right cell.
-        loop.call_soon_threadsafe(self._start, context=contextvars.copy_context())
+        self._loop.call_soon_threadsafe(self._start, context=contextvars.copy_context())
 
     def _start(self) -> None:
         self._task = self._loop.create_task(self._work)
@@ -88,7 +91,9 @@ class BackgroundLoop:
 
     def start(self, work: Coroutine[Any, Any, T]) -> _Job[T]:
         """Start *work* on the loop and return at once with the job."""
-        return _Job(self.loop, work)
+        job = _Job(self.loop, work)
+        job.start()
+        return job
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run *work* on the loop and return its result; a KeyboardInterrupt cancels it.
@@ -98,10 +103,10 @@ class BackgroundLoop:
         """
         if self.is_current():
             work.close()
-            msg = "run_sync was called on the background loop: use await here"
-            raise RuntimeError(msg)
-        job = self.start(work)
+        self._check_thread()
+        job = _Job(self.loop, work)
         try:
+            job.start()
             return job.wait()
         finally:
             job.stop()
@@ -110,11 +115,14 @@ class BackgroundLoop:
         """Yield what *source* gives, all that has come at a time, and `[]` in each silent tick.
 
         Closing the generator, or an exception in the waiting thread, cancels
-        *source* and waits until it is closed.
+        *source* and waits until it is closed. Raises RuntimeError on the
+        background thread itself.
         """
+        self._check_thread()
         queue: SimpleQueue[T | None] = SimpleQueue()
-        job = self.start(_pump(source, queue))
+        job = _Job(self.loop, _pump(source, queue))
         try:
+            job.start()
             while True:
                 batch, is_over = _drain(queue)
                 if batch or not is_over:
@@ -124,6 +132,11 @@ class BackgroundLoop:
             job.wait()
         finally:
             job.stop()
+
+    def _check_thread(self) -> None:
+        if self.is_current():
+            msg = "this would wait for itself on the background loop: use await here"
+            raise RuntimeError(msg)
 
     def close(self) -> None:
         """Cancel what runs, run the closers, and end the thread; repeatable."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, GlmError
 from ..loop import run_sync
 from ..messages import Usage
 from ..providers import models_dir, presets
@@ -36,7 +36,7 @@ def status(state: State, _: str = "") -> None:
     count = len(conversation.exchanges) if conversation else 0
     others = [label for label in state.conversations if label != DEFAULT_LABEL]
     also = f"; also {', '.join(others)}" if others else ""
-    model = model or preset.model or "its own choice of model"
+    model = model or preset.model or _first_model(state)
     _print(
         f"glm_magic {version('glm_magic')}",
         f"answers: {name}, {model} ({why})",
@@ -44,6 +44,13 @@ def status(state: State, _: str = "") -> None:
         f"conversation: {DEFAULT_LABEL}, {_questions(count)}{also}",
         "help: %glm? · settings: %config GlmConfig · more: %glmcmd models, history, undo, save …",
     )
+
+
+def _first_model(state: State) -> str:
+    try:
+        return state.provider().model or "the first model it lists"
+    except GlmError as error:  # the status tells what is wrong and is never an error itself
+        return str(error)
 
 
 def models(state: State, wanted: str) -> None:
@@ -81,7 +88,7 @@ def undo(state: State, label: str) -> None:
         _print(f"{conversation.label}: there is nothing to take back")
         return
     after = len(conversation.exchanges)
-    change = "took back the last question" if after < before else "brought the questions back"
+    change = "took back the last question" if after < before else "brought back what was before"
     _print(f"{conversation.label}: {change}; {_questions(after)} now")
 
 

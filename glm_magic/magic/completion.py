@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from IPython.core.completer import (
-    CompletionContext,
-    SimpleCompletion,
-    SimpleMatcherResult,
-    context_matcher,
-)
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
 from ..providers import presets
 from .commands import COMMANDS
 from .flags import BY_NAME
 from .state import State
 
-Matcher = Callable[[CompletionContext], SimpleMatcherResult]
 
-
-def make_matcher(state: State) -> Matcher:
-    """Return a completer for the lines of our magics, to be put among IPython's custom ones."""
-
-    def glm_matcher(context: CompletionContext) -> SimpleMatcherResult:
-        start, names = _candidates(state, context.line_with_cursor[: context.cursor_position])
-        # IPython completes the last piece of a word only: what stands before it is there already.
-        there = len(start) - len(context.token) if start.endswith(context.token) else 0
-        found = [SimpleCompletion(name[there:], type="glm") for name in names]
-        # Python names are no use in a question; without one of ours, the others may try.
-        return {"completions": found, "suppress": bool(found)}  # type: ignore[typeddict-item]  # a checker of 3.10 takes its optional keys for required
-
-    matcher: Matcher = context_matcher()(glm_matcher)
-    return matcher
+def complete(state: State, context: CompletionContext) -> SimpleMatcherResult:
+    """Return what Tab offers at the cursor; nothing when the line is not one of ours."""
+    start, names = _candidates(state, context.line_with_cursor[: context.cursor_position])
+    # IPython completes the last piece of a word only: what stands before it is there already.
+    there = len(start) - len(context.token) if start.endswith(context.token) else 0
+    found = [SimpleCompletion(name[there:], type="glm") for name in names]
+    # Python names are no use in a question; without one of ours, the others may try.
+    return {"completions": found, "suppress": bool(found)}  # type: ignore[typeddict-item]  # a checker of 3.10 takes its optional keys for required
 
 
 def _candidates(state: State, line: str) -> tuple[str, list[str]]:

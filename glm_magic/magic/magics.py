@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
@@ -14,26 +16,35 @@ from IPython.core.magic import (
 
 from ..config import GlmConfig
 from ..errors import GlmError
-from ..messages import Reply
-from . import cell as one_cell
-from . import commands
-from .completion import make_matcher
 from .flags import help_text, parse
-from .state import State
 from .transform import cleanup
 
 if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Configurable
+
+    from ..messages import Reply
+    from .state import State
+
+#: What our completer is called, to find it again.
+_MATCHER = "glm_matcher"
 
 
 @magics_class
 class GlmMagics(Magics):
     """The magics of one shell, with the state they share."""
 
-    def __init__(self, shell: InteractiveShell, config: GlmConfig) -> None:
+    def __init__(self, shell: InteractiveShell, settings: GlmConfig) -> None:
         super().__init__(shell)
-        self.state = State(config)
+        self.settings = settings
+
+    @cached_property
+    def state(self) -> State:
+        """Providers and conversations, from the first question on."""
+        from .state import State  # what is imported here is not paid for at load time
+
+        return State(self.settings)
 
     @no_var_expand
     @line_cell_magic
@@ -41,9 +52,13 @@ class GlmMagics(Magics):
         """Ask a GLM model (the help that users see is made from the flags)."""
         assert self.shell is not None  # noqa: S101, magics are always made for a shell
         if cell is None and not line.strip():
-            commands.status(self.state)
+            from .commands import status  # see `state`
+
+            status(self.state)
             return None
-        return one_cell.ask(self.state, self.shell, parse(line).with_body(cell or ""))
+        from .cell import ask  # see `state`
+
+        return ask(self.state, self.shell, parse(line).with_body(cell or ""))
 
     glm.__doc__ = help_text()
 
@@ -62,7 +77,9 @@ class GlmMagics(Magics):
         %glmcmd load FILE [LABEL]       read it back
         %glmcmd pull [ORG/REPO/FILE]    fetch a model for the provider local
         """
-        commands.run(self.state, line)
+        from .commands import run  # see `state`
+
+        run(self.state, line)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -77,7 +94,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(cleanup)
     if shell.Completer is not None:
-        shell.Completer.custom_matchers.append(make_matcher(magics.state))
+        shell.Completer.custom_matchers.append(_matcher(magics))
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -85,16 +102,30 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded(shell)
     if magics is None:
         return
-    magics.state.close()
+    if "state" in vars(magics):
+        magics.state.close()
     for kind, name in (("line", "glm"), ("cell", "glm"), ("line", "glmcmd")):
         shell.magics_manager.magics[kind].pop(name, None)
     shell.magics_manager.registry.pop(type(magics).__name__, None)
-    ours: tuple[Configurable, ...] = (magics, magics.state.config)
+    ours: tuple[Configurable, ...] = (magics, magics.settings)
     shell.configurables[:] = [item for item in shell.configurables if item not in ours]
     if cleanup in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(cleanup)
-    matchers = shell.Completer.custom_matchers if shell.Completer is not None else []
-    matchers[:] = [m for m in matchers if getattr(m, "__name__", "") != "glm_matcher"]
+    if shell.Completer is not None:
+        matchers = shell.Completer.custom_matchers
+        matchers[:] = [m for m in matchers if getattr(m, "__name__", "") != _MATCHER]
+
+
+def _matcher(magics: GlmMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:
+    from IPython.core.completer import context_matcher  # has no types
+
+    def glm_matcher(context: CompletionContext) -> SimpleMatcherResult:
+        from .completion import complete  # see `GlmMagics.state`
+
+        return complete(magics.state, context)
+
+    matcher: Callable[[CompletionContext], SimpleMatcherResult] = context_matcher()(glm_matcher)
+    return matcher
 
 
 def _loaded(shell: InteractiveShell) -> GlmMagics | None:

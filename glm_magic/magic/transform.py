@@ -62,5 +62,5 @@ def _is_complete(code: list[str]) -> bool:
             pass
     except (tokenize.TokenError, SyntaxError) as error:
         # Other errors are for Python to report; some come only with 3.12 and newer.
-        return "EOF in multi-line" not in str(error)
+        return not re.search("EOF in multi-line|unterminated triple-quoted", str(error))
     return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from ..errors import ConfigError
+from ..errors import ConfigError, NetworkError
 
 _TAILS = ("/chat/completions", "/completions", "/models")
 
@@ -71,9 +72,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
+    # Servers that listen on 0.0.0.0 print that address, and users paste it.
+    return address.is_loopback or address.is_unspecified
 
 
 def check_proxy(proxy: str) -> str:
@@ -91,3 +94,13 @@ def check_proxy(proxy: str) -> str:
     if parts is None or not parts.hostname:
         raise _no_address(f"the proxy {shown!r}", "http://127.0.0.1:7890")
     return text
+
+
+def proxy_error(proxy: str, status: int) -> NetworkError:
+    """Return the error for a *proxy* that refuses a request with an HTTP *status*."""
+    remedy = "Change HTTP_PROXY, HTTPS_PROXY or GlmConfig.proxy."
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        remedy = "It wants a name and a password: http://name:password@host:port"
+    error = NetworkError(f"the proxy {host_of(proxy)} refuses (HTTP {status})", remedy=remedy)
+    error.passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return error

@@ -7,14 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import aiohttp
 
 from ..errors import ConfigError, NetworkError, ProtocolError, ProviderError
 from ..loop import background
-from .address import host_of
+from .address import host_of, proxy_error
 from .base import Clocks
 
 if sys.version_info >= (3, 11):
@@ -27,6 +27,7 @@ LAST_SECONDS = 2.0
 #: Seconds to wait for the end of the body, so that the connection can serve the next request.
 SETTLE_SECONDS = 0.1
 
+_WAIT = "Try again, or wait longer: %config GlmConfig.{} = 600"
 Phase = Literal["waiting", "speaking", "ending"]
 
 
@@ -101,7 +102,7 @@ class Answer:
     def _silence(self) -> NetworkError:
         if self.phase == "waiting":
             return _unanswered(self._clocks)
-        remedy = "Try again, or wait longer: %config GlmConfig.idle_timeout = 600"
+        remedy = _WAIT.format("idle_timeout")
         return NetworkError(f"silent for {self._clocks.idle:g} s in mid-answer", remedy=remedy)
 
     def _left_over(self) -> bytes:
@@ -117,8 +118,8 @@ class Answer:
 
 
 def _unanswered(clocks: Clocks) -> NetworkError:
-    remedy = "Try again, or wait longer: %config GlmConfig.first_event_timeout = 600"
-    return NetworkError(f"no answer within {clocks.first_event:g} s", remedy=remedy)
+    what = f"no answer within {clocks.first_event:g} s"
+    return NetworkError(what, remedy=_WAIT.format("first_event_timeout"))
 
 
 class Transport:
@@ -165,8 +166,9 @@ class Transport:
                 except asyncio.TimeoutError:
                     raise _unanswered(self.clocks) from None
             try:
-                if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-                    raise _refused_by_proxy(response.status, host_of(proxy))
+                if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                    raise proxy_error(proxy, response.status)
+                _end_with_connection(response)
                 yield Answer(response, self.clocks, begun)
             finally:
                 # Gives a connection whose body was read to its end back to the pool.
@@ -205,8 +207,22 @@ class Transport:
             background.closers.discard(session.close)
             if loop is asyncio.get_running_loop():
                 await session.close()
-            elif not loop.is_closed():
+            elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
+
+
+def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Have the body end with its connection: broken framing leaves a reader waiting for ever."""
+    content = response.content
+    protocol = response.connection.protocol if response.connection else None
+    closed = None if protocol is None else protocol.closed
+
+    def end(closed: asyncio.Future[None] | None = None) -> None:
+        why = closed.exception() if closed and not closed.cancelled() else None
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError(str(why or "broken framing")))
+
+    closed.add_done_callback(end) if closed else end()
 
 
 @contextmanager
@@ -220,90 +236,69 @@ def translating(proxy: str) -> Iterator[None]:
 
 def _translate(error: Exception, proxy: str) -> ProviderError | ConfigError:
     """Return our error for a foreign one; the first row that fits says it."""
-    explain = next(explain for kind, explain in _TABLE if isinstance(error, kind))
-    return explain(error, host_of(proxy))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return proxy_error(proxy, error.status)
+    row = next(row for row in _TABLE if isinstance(error, row.kind))
+    why = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    what = row.what.format(why=str(why) or type(why).__name__, proxy=host_of(proxy))
+    ours = row.ours(what, remedy=row.remedy)
+    if isinstance(ours, NetworkError):
+        ours.passing = row.is_passing
+    return ours
 
 
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+class _Row(NamedTuple):
+    kind: type[Exception]
+    what: str
+    remedy: str = "Try again."
+    is_passing: bool = True
+    ours: type[ProviderError | ConfigError] = NetworkError
 
 
-def _final(error: NetworkError) -> NetworkError:
-    error.passing = False
-    return error
-
-
-def _cut(error: Exception, _: str) -> ProviderError:
-    return NetworkError(f"the connection was cut ({_words(error)})", remedy="Try again.")
-
-
-def _certificate(error: Exception, _: str) -> ProviderError:
-    detail = _words(getattr(error, "certificate_error", error))
-    remedy = "Check the address; behind a company proxy, name its certificate in SSL_CERT_FILE."
-    return _final(NetworkError(f"its TLS certificate is not trusted ({detail})", remedy=remedy))
-
-
-def _tls(error: Exception, _: str) -> ProviderError:
-    remedy = "Check the address: a server on this machine or in the house often speaks http://."
-    detail = _words(getattr(error, "os_error", error))
-    return _final(NetworkError(f"the TLS handshake failed ({detail})", remedy=remedy))
-
-
-def _name_unknown(_: Exception, __: str) -> ProviderError:
-    remedy = "Check the address for a typing error, and the network connection."
-    return NetworkError("this host name is not known", remedy=remedy)
-
-
-def _refused(error: Exception, _: str) -> ProviderError:
-    remedy = "Is the server running, and is the port right?"
-    detail = getattr(error, "strerror", None) or _words(error)
-    return NetworkError(f"no connection ({detail})", remedy=remedy)
-
-
-def _slow(_: Exception, __: str) -> ProviderError:
-    remedy = "Check the address and the network, or raise %config GlmConfig.connect_timeout."
-    return NetworkError("no connection in time", remedy=remedy)
-
-
-def _proxy_down(_: Exception, proxy: str) -> ProviderError:
-    remedy = "Start it, or change HTTP_PROXY, HTTPS_PROXY or GlmConfig.proxy."
-    return NetworkError(f"the proxy {proxy} does not answer", remedy=remedy)
-
-
-def _proxy_refuses(error: Exception, proxy: str) -> ProviderError:
-    return _refused_by_proxy(getattr(error, "status", 0), proxy)
-
-
-def _refused_by_proxy(status: int, proxy: str) -> NetworkError:
-    error = NetworkError(f"the proxy {proxy} refuses (HTTP {status})", remedy="Try without it.")
-    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        error.remedy = "It wants a name and a password: http://name:password@host:port"
-    return error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _final(error)
-
-
-def _unreadable(error: Exception, _: str) -> ProviderError:
-    remedy = "Is this an HTTP server of the right kind?"
-    return ProtocolError(f"its answer is not HTTP ({_words(error)})", remedy=remedy)
-
-
-def _bad_setting(error: Exception, _: str) -> ConfigError:
-    what = f"this address, or one of the headers, cannot be used ({_words(error)})."
-    return ConfigError(what, remedy="Check GLM_BASE_URL and the headers.")
-
-
-_TABLE: tuple[
-    tuple[type[Exception], Callable[[Exception, str], ProviderError | ConfigError]], ...
-] = (
-    (ValueError, _bad_setting),  # InvalidURL is one
-    (aiohttp.ClientHttpProxyError, _proxy_refuses),
-    (aiohttp.ClientProxyConnectionError, _proxy_down),
-    (aiohttp.ClientConnectorCertificateError, _certificate),
-    (aiohttp.ClientSSLError, _tls),
-    (aiohttp.ClientConnectorDNSError, _name_unknown),
-    (aiohttp.ServerTimeoutError, _slow),
-    (aiohttp.ClientConnectorError, _refused),
-    (aiohttp.ServerFingerprintMismatch, _certificate),
-    (aiohttp.ClientResponseError, _unreadable),
-    (aiohttp.ClientError, _cut),
-    (OSError, _cut),
+_TABLE = (
+    _Row(
+        aiohttp.ClientProxyConnectionError,
+        "the proxy {proxy} does not answer",
+        "Start it, or change HTTP_PROXY, HTTPS_PROXY or GlmConfig.proxy.",
+    ),
+    _Row(
+        aiohttp.ClientConnectorCertificateError,
+        "its TLS certificate is not trusted ({why})",
+        "Check the address; behind a company proxy, name its certificate in SSL_CERT_FILE.",
+        is_passing=False,
+    ),
+    _Row(
+        aiohttp.ClientSSLError,
+        "the TLS handshake failed ({why})",
+        "Check the address: a server on this machine or in the house often speaks http://.",
+        is_passing=False,
+    ),
+    _Row(
+        aiohttp.ClientConnectorDNSError,
+        "this host name is not known",
+        "Check the address for a typing error, and the network connection.",
+    ),
+    _Row(
+        aiohttp.ServerTimeoutError,
+        "no connection in time",
+        "Check the address and the network, or raise %config GlmConfig.connect_timeout.",
+    ),
+    _Row(
+        aiohttp.ClientConnectorError,
+        "no connection ({why})",
+        "Is the server running, and is the port right?",
+    ),
+    _Row(
+        aiohttp.ClientResponseError,
+        "its answer is not HTTP ({why})",
+        "Is this an HTTP server of the right kind?",
+        ours=ProtocolError,
+    ),
+    _Row(
+        ValueError,  # InvalidURL is one, and what is raised for a header that cannot be
+        "this address, or one of the headers, cannot be used ({why}).",
+        "Check GLM_BASE_URL and the headers.",
+        ours=ConfigError,
+    ),
+    _Row(Exception, "the connection was cut ({why})"),
 )

@@ -86,9 +86,9 @@ class RemoteProvider(ABC):
         self.base_url = base_url
         self.retries = retries
         self._extra_headers = dict(headers or {})
-        for name, value in self._extra_headers.items():
-            if _KEY_HEADER.search(name):
-                Secret(value.rpartition(" ")[2])  # from now on it is masked in every text
+        for secret in filter(_KEY_HEADER.search, self._extra_headers):
+            # From now on it is masked in every text.
+            Secret(self._extra_headers[secret].rpartition(" ")[2])
         self._proxy = proxy
         self._transport = Transport(clocks or Clocks(), self._proxy_for)
 

@@ -1,80 +1,103 @@
-"""Where the finished blocks of a growing Markdown text end. No I/O.
+r"""A growing Markdown text cut into blocks that will not change any more. No I/O.
 
-Links whose definition stands further down are not looked for: a block is shown
-before its text is complete.
+A block is finished when the next one has begun with a whole line: until then a list may go on
+after an empty line, a paragraph may turn out a heading or the head of a table. An open formula
+(`$$`, `\[`, `\begin`) keeps its block open, whatever its lines look like. A link whose address
+is defined elsewhere (`[text][name]`) is not looked up across blocks, and raw HTML is text.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from .grammar import LONGEST_FORMULA, OPENING, closing_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
 
-#: A formula that is not closed within so many characters is none.
-LONGEST_FORMULA = 8000
+#: Characters of a tail that is looked at again at each new line.
+SHORT = 2000
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
-_OPENING = re.compile(r"^ {0,3}(\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})", re.MULTILINE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
+_OPEN = "open_formula"
 
 
 class BlockSplitter:
-    """Takes a text piece by piece and gives its top-level blocks as they become final.
+    """Cuts one growing text; all blocks and the `tail`, joined, are the text fed so far.
 
-    All blocks and the `tail` together are the text to the letter. A text that
-    is taken back needs a new splitter.
+    For a text whose end was taken back, make a new one.
     """
 
+    __slots__ = ("_next", "tail")
+
     def __init__(self) -> None:
+        #: The text that is not in a finished block yet.
         self.tail = ""
+        self._next = 0
 
     def feed(self, text: str) -> list[str]:
-        """Add *text* and return the blocks that no later text can change."""
+        """Add *text* and return the blocks it finished, with the empty lines behind them.
+
+        The work depends on the length of the tail, not of the whole text. A
+        tail of many kB is looked at again when it has grown by a sixteenth.
+        """
         self.tail += text
-        if "\n" not in text:
+        if len(self.tail) < self._next or not ("\n" in text or "\r" in text):
             return []
-        blocks = _finished(self.tail)
-        self.tail = self.tail[sum(map(len, blocks)) :]
+        blocks, self.tail = split(self.tail)
+        self._next = len(self.tail) + max(0, len(self.tail) - SHORT) // 16
         return blocks
 
 
 def split(markdown: str) -> tuple[list[str], str]:
-    """Return the finished blocks of *markdown* and the rest, which is still open."""
-    splitter = BlockSplitter()
-    return splitter.feed(markdown), splitter.tail
+    """Return the finished blocks of *markdown* and the open rest."""
+    lines = _LINE.findall(markdown)
+    if markdown.endswith("\r"):
+        lines.pop()  # its \n may be on the way
+    ends = [0, *_starts(lines)[1:]]
+    blocks = ["".join(lines[start:end]) for start, end in pairwise(ends)]
+    return blocks, markdown[sum(map(len, blocks)) :]
 
 
-def _finished(text: str) -> list[str]:
-    """Return all blocks but the last of the complete lines of *text*."""
-    complete = text[: text.rfind("\n") + 1]
-    lines = _LINE.findall(complete)
-    tops = [token for token in _parser().parse(complete) if token.level == 0 and token.map]
-    starts = [token.map[0] for token in tops if token.map and token.nesting >= 0]
-    blocks: list[str] = []
-    held = ""
-    for start, end in zip([0, *starts[1:]], starts[1:], strict=False):
-        held += "".join(lines[start:end])
-        if not _is_open_formula(held):
-            blocks.append(held)
-            held = ""
-    return blocks
-
-
-def _is_open_formula(block: str) -> bool:
-    """Whether *block* begins a displayed formula whose end, maybe after blank lines, is to come."""
-    opening = _OPENING.search(block)
-    if opening is None or len(block) > LONGEST_FORMULA:
-        return False
-    closing = {"$$": "$$", "\\[": "\\]"}.get(opening[1], f"\\end{{{opening[2]}}}")
-    return closing not in block[opening.end() :]
+def _starts(lines: list[str]) -> list[int]:
+    """Return the lines on which the top-level blocks begin."""
+    tokens = _parser().parse("".join(lines))
+    starts = [token.map[0] for token in tokens if token.map and not token.level]
+    if tokens and tokens[-1].type == _OPEN and lines[starts[-1] - 1].strip():
+        starts.pop()  # if the formula never ends, it is text and goes on from the line before
+    return starts
 
 
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt  # 20 ms that only shown text needs
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": False})
+    parser.enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
+    parser.block.ruler.before("fence", "formula", _formula, {"alt": ["paragraph"]})
     return parser
+
+
+def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001, the parser's interface
+    """Take a top-level formula as one block, up to the end of the text if it is still open."""
+    opening = OPENING.match(state.src, state.bMarks[start] + state.tShift[start])
+    is_nested = state.level > 0 or state.is_code_block(start)
+    if is_nested or not opening or opening[0] in {"$", "\\("}:
+        return False
+    closing = closing_of(opening)
+    at = state.src.find(closing, opening.end(), opening.end() + LONGEST_FORMULA)
+    is_open = at < 0 and len(state.src) - opening.end() < LONGEST_FORMULA
+    if at < 0 and not is_open:
+        return False
+    last = end if is_open else state.src.count("\n", 0, at) + 1
+    if not is_open and state.src[at + len(closing) : state.eMarks[last - 1]].strip():
+        return False
+    if not silent:
+        state.line = last
+        state.push(_OPEN if is_open else "formula", "", 0).map = [start, last]
+    return True

@@ -18,8 +18,10 @@ from .blocks import BlockSplitter
 from .disarm import disarm
 from .remarks import ending, waiting
 
-#: Characters at which a group is frozen, at least; and the most groups, as Lab shows 50 outputs.
-GROUP_SIZE = 4000
+#: Characters at which the first group is frozen, at least (a shorter answer stays in one), and a
+#: later one; and about how many groups there are, as JupyterLab shows 50 outputs of a cell.
+FIRST_GROUP_SIZE = 4000
+GROUP_SIZE = 1500
 GROUP_COUNT = 12
 #: Seconds between two updates of the live group, and what each 1,000 characters of it add.
 PAUSE = 0.05
@@ -43,7 +45,7 @@ class NotebookView:
         self._show_reasoning = show_reasoning
         self._show_footer = show_footer
         self._displays: list[str] = []
-        self._sent: Bundle = {}
+        self._shown: list[Bundle] = []
         self._due = 0.0
         self._heard = time.monotonic()
         self._thought = 0.0
@@ -63,7 +65,7 @@ class NotebookView:
         self._take_in(reply, now)
         source = "".join(self._live) + self._splitter.tail
         parts = (self._thinking(reply), disarm(source), self._remark(reply, now))
-        self._show(self._group, _join(parts), source)
+        self._show(self._group, _join(parts))
         self._due = time.monotonic() + PAUSE + PAUSE_PER_KILO * len(source) / 1000
 
     def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
@@ -71,17 +73,15 @@ class NotebookView:
         body = disarm(reply.text)
         remarks = _small(ending(reply, show_footer=self._show_footer))
         parts = (self._reasoning(reply), body, remarks)
-        self._sent = {}
-        self._show(0, _join(parts), reply.text, {"glm_magic": receipt})
-        for index in range(1, len(self._displays)):
-            self._sent = {}
-            self._show(index, "", "")
+        bundle = {"text/markdown": _join(parts), "text/plain": reply.text}
+        if self._displays or bundle["text/markdown"]:  # an error before any text needs no output
+            self._publish(0, bundle, {"glm_magic": receipt})
+        self._empty(range(1, len(self._displays)))
 
     def _take_in(self, reply: Reply, now: float) -> None:
         text = reply.text
         if not text.startswith(self._text):  # taken back: what is frozen may be wrong
-            for index in range(1, self._group + 1):
-                self._show(index, "", "")
+            self._empty(range(1, self._group + 1))
             self._begin()
         if len(text) > len(self._text) or (reply.reasoning and not text):
             self._heard = now
@@ -92,25 +92,31 @@ class NotebookView:
         self._freeze(reply)
 
     def _freeze(self, reply: Reply) -> None:
-        size = sum(map(len, self._live))
-        if size < max(GROUP_SIZE, len(self._text) / GROUP_COUNT):
+        size = GROUP_SIZE if self._group else FIRST_GROUP_SIZE
+        if sum(map(len, self._live)) < max(size, len(self._text) / GROUP_COUNT):
             return
-        source = "".join(self._live)
-        self._show(self._group, _join((self._thinking(reply), disarm(source))), source)
+        self._show(self._group, _join((self._thinking(reply), disarm("".join(self._live)))))
         self._group += 1
         self._live = []
 
-    def _show(
-        self, index: int, markdown: str, plain: str, metadata: dict[str, object] | None = None
-    ) -> None:
-        bundle = {"text/markdown": markdown, "text/plain": plain}
-        if bundle == self._sent or (index == len(self._displays) and not markdown):
-            return
+    def _show(self, index: int, markdown: str) -> None:
+        """Show *markdown* in the display *index*, unless it is what that shows already."""
+        shown = self._shown[index] if index < len(self._shown) else {"text/markdown": ""}
+        # The plain text comes at the end: a front end without Markdown cannot update either.
+        if shown["text/markdown"] != markdown:
+            self._publish(index, {"text/markdown": markdown}, {})
+
+    def _empty(self, indices: Iterable[int]) -> None:
+        for index in indices:
+            self._publish(index, {"text/markdown": "", "text/plain": ""}, {})
+
+    def _publish(self, index: int, bundle: Bundle, metadata: dict[str, object]) -> None:
         is_new = index == len(self._displays)
         if is_new:
             self._displays.append(uuid.uuid4().hex)
-        _publish(bundle, metadata or {}, self._displays[index], update=not is_new)
-        self._sent = bundle
+            self._shown.append({})
+        _publish(bundle, metadata, self._displays[index], update=not is_new)
+        self._shown[index] = bundle
 
     def _thinking(self, reply: Reply) -> str:
         """Return the end of the model's thinking, in the first group only."""

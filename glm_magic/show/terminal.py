@@ -1,27 +1,36 @@
-"""Text that is safe for a terminal: it can say anything and do nothing."""
+r"""Text that a terminal shows and does not obey. No I/O.
+
+What is invisible or turns the direction of writing is shown as an escape such as `\u202e`, so
+that a line reads as it was written. Joiners and variation selectors stay: emoji, Persian and the
+scripts of India are misspelt without them.
+"""
 
 from __future__ import annotations
 
 import re
 
-# Line ends of other systems; then what a terminal obeys (C0, DEL, C1), what turns or hides text
-# (bidi, zero-width, tags), and halves of characters. ZWJ, ZWNJ and variation selectors stay:
-# emoji and several scripts are written with them.
-_LINE_END = re.compile(r"\r\n?")
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e0fff]"
+_NEWLINE = re.compile(r"\r\n?")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_HIDDEN = re.compile(
+    "["
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but for tab and newline
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of writing
+    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f"
+    r"\u2800\u3164\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    "]"
 )
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Return *text* with every character that a terminal would obey, or hide, made visible."""
-    text = _LINE_END.sub("\n", text)
-    return _HALF.sub("\ufffd", _UNSAFE.sub(_escape, text))
+    r"""Return *text* safe to print: no control but tab and newline, and nothing hidden.
+
+    Line ends become `\n`, lone surrogates U+FFFD, and controls, marks of
+    direction and invisible characters their escapes.
+    """
+    text = _SURROGATE.sub("\ufffd", _NEWLINE.sub("\n", text))
+    return _HIDDEN.sub(_shown, text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004, one byte
+def _shown(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")

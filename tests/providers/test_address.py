@@ -14,6 +14,7 @@ from glm_magic.providers.address import (
     is_loopback,
     normalise,
     origin_of,
+    proxy_error,
 )
 
 
@@ -175,3 +176,19 @@ def test_no_proxy_address(written: str):
     with pytest.raises(ConfigError, match=r"the proxy .* is not an http address") as caught:
         check_proxy(written)
     assert "word@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "passing", "remedy"),
+    [
+        (407, False, "a name and a password"),
+        (403, False, "HTTPS_PROXY"),
+        (502, True, "HTTPS_PROXY"),
+    ],
+)
+def test_proxy_that_refuses(status: int, *, passing: bool, remedy: str):
+    """The proxy is named without its password; only its own troubles pass by themselves."""
+    error = proxy_error("http://me:word@p.example:1", status)
+    assert error.what == f"the proxy p.example:1 refuses (HTTP {status})"
+    assert passing is error.passing
+    assert remedy in error.remedy

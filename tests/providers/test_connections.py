@@ -20,7 +20,8 @@ from glm_magic.loop import background
 from glm_magic.providers import make_provider
 
 async def ask(provider):
-    return "".join([delta.content async for delta in provider.stream([{"role": "user", "content": "Hi"}])])
+    deltas = provider.stream([{"role": "user", "content": "Hi"}])
+    return "".join([delta.content async for delta in deltas])
 
 provider = make_provider("openai/glm-test", base_url=sys.argv[1])
 print(background.run(ask(provider)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from aiohttp import web
 
 from glm_magic.messages import Reply
 from glm_magic.providers.base import Clocks, Provider
@@ -37,13 +37,12 @@ class Damaged:
     gate: Gate
     rest: Sequence[bytes] = ()
 
-    async def play(self, request: web.BaseRequest, _recorded: Recorded) -> web.StreamResponse:
+    async def play(self, request: Any, recorded: Recorded) -> Any:
         """Write past the server's own HTTP."""
-        assert request.transport is not None
         request.transport.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(self.first))
         await self.gate.passed()
         request.transport.write(chunked(*self.rest) + b"ZZZ\r\nmore\r\n")
-        return await Silence().play(request, _recorded)
+        return await Silence().play(request, recorded)
 
 
 async def read(provider: Provider, gate: Gate, until: str) -> Reply:

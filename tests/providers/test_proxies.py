@@ -112,7 +112,7 @@ async def test_name_and_password_of_a_proxy(far_side):
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "SOCKS5H://u:p@127.0.0.1:1080"])
 async def test_socks(named, proxy):
     """A SOCKS proxy is explained, before any request."""
-    with pytest.raises(ConfigError, match="127.0.0.1:1080 is a SOCKS proxy") as caught:
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:1080 is a SOCKS proxy") as caught:
         await ask(OPENAI.at(FAR, **named(proxy)))
     assert "HTTP port" in caught.value.remedy
 
@@ -139,7 +139,7 @@ async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
         await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
 
     async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
-        yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_tls_through_a_proxy(monkeypatch):
