@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import ProviderError
+from .history import Exchange, fit, flat, go_on_after
 from .loop import run_sync
 from .messages import Delta, Message, Reply, Usage
 from .providers.base import Options, Provider
@@ -15,22 +17,14 @@ from .providers.base import Options, Provider
 #: Tokens of history that go with a question unless said otherwise.
 CONTEXT_TOKENS = 32_000
 
-_GO_ON = "Go on exactly where your last answer stopped. Repeat nothing of it."
-_GO_ON_CHINESE = "请从上一条回答中断的地方继续，不要重复已有内容。"
 
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A question and its answer; *cell* names the notebook cell that asked, or is empty."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answering:
+    """A question whose answer still grows in *reply*; *task* is what fills it."""
 
     question: Message
-    answer: Message
-    cell: str = ""
-
-    @property
-    def messages(self) -> tuple[Message, Message]:
-        """Both, in order."""
-        return self.question, self.answer
+    reply: Reply
+    task: asyncio.Task[Any] | None
 
 
 class Conversation:
@@ -57,6 +51,10 @@ class Conversation:
         self.conversation_id: str | None = None
         self.reply: Reply | None = None
         self.usage = Usage()
+        #: Questions that are being answered, oldest first.
+        self.answering: tuple[Answering, ...] = ()
+        #: Called, on any thread, after each change of what is said here.
+        self.listeners: set[Callable[[], None]] = set()
         # What `undo` goes back to.
         self._earlier: list[tuple[Exchange, ...]] = []
 
@@ -75,7 +73,7 @@ class Conversation:
     def messages(self) -> tuple[Message, ...]:
         """The history as messages, the system prompt first."""
         system = (Message("system", self.system),) if self.system else ()
-        return system + _flat(self.exchanges)
+        return system + flat(self.exchanges)
 
     async def stream(
         self,
@@ -103,7 +101,7 @@ class Conversation:
                 async for delta in deltas:
                     yield delta
         finally:
-            self._record(Exchange(question, reply.message(), cell), old, past, reply)
+            self._record(Exchange(question, reply.message(), cell, reply), old, past, reply)
 
     async def go_on(
         self, *, options: Options | None = None, reply: Reply | None = None
@@ -117,15 +115,14 @@ class Conversation:
             raise ValueError(msg)
         reply = reply or Reply()
         *past, last = self.exchanges
-        words = _GO_ON_CHINESE if _is_chinese(last.question.content) else _GO_ON
-        asked = (*last.messages, Message("user", words))
+        asked = (*last.messages, go_on_after(last))
         try:
             async with aclosing(self._answer(asked, past, options, reply)) as deltas:
                 async for delta in deltas:
                     yield delta
         finally:
             whole = replace(last.answer, content=last.answer.content + reply.text)
-            self._record(replace(last, answer=whole), last, past, reply)
+            self._record(replace(last, answer=whole, reply=reply), last, past, reply)
 
     async def ask(
         self, text: str, *, images: Sequence[str] = (), options: Options | None = None
@@ -171,12 +168,37 @@ class Conversation:
         else:
             return False
         self.conversation_id = None
+        self.tell()
         return True
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` has something to take back."""
+        return bool(self._earlier or self.exchanges)
 
     def clear(self) -> None:
         """Forget all exchanges; `undo` brings them back."""
         self._change(())
         self.conversation_id = None
+
+    def rewind(self, question: Message) -> None:
+        """Take back *question* and all that came after it; `undo` brings it back."""
+        for place, exchange in enumerate(self.exchanges):
+            if exchange.question is question:
+                self._change(self.exchanges[:place])
+                self.conversation_id = None
+                return
+
+    def stop(self) -> None:
+        """Cancel what is being answered, from any thread; what has come is kept."""
+        for each in self.answering:
+            if each.task is not None:
+                each.task.get_loop().call_soon_threadsafe(each.task.cancel)
+
+    def tell(self) -> None:
+        """Let the listeners know that something has changed."""
+        for listener in tuple(self.listeners):
+            listener()
 
     def replaces(self, other: Conversation) -> None:
         """Make `undo` bring back the exchanges of *other*, whose place this one takes."""
@@ -198,10 +220,14 @@ class Conversation:
         if notice and not far_id:  # else the far side remembers by itself
             yield _take(Delta(notice=notice), reply)
         stream = self.provider.stream(sent, options=options, conversation_id=far_id)
+        current = Answering(asked[0], reply, asyncio.current_task())
+        self.answering = (*self.answering, current)
+        self.tell()
         try:
             async with aclosing(stream) as deltas:
                 async for delta in deltas:
                     yield _take(delta, reply)
+                    self.tell()
             if not reply.done:
                 yield _take(Delta(finish_reason="truncated"), reply)
         except ProviderError as error:
@@ -212,6 +238,7 @@ class Conversation:
             raise
         finally:
             reply.finish("error")  # unless it has ended in another way
+            self.answering = tuple(each for each in self.answering if each is not current)
 
     def _record(
         self, exchange: Exchange, old: Exchange | None, past: Sequence[Exchange], reply: Reply
@@ -219,6 +246,7 @@ class Conversation:
         """Put *exchange* in the place of *old*, or at the end, unless nothing was answered."""
         self.usage = self.usage + (reply.usage or Usage())
         if not (reply.text or reply.tool_calls):
+            self.tell()
             return
         # By identity and not by number: meanwhile another question may have been answered.
         if any(each is old for each in self.exchanges):
@@ -240,43 +268,17 @@ class Conversation:
         if self.exchanges:
             self._earlier.append(self.exchanges)
         self.exchanges = exchanges
+        self.tell()
 
     def _fit(
         self, exchanges: Sequence[Exchange], asked: Sequence[Message]
     ) -> tuple[list[Message], str]:
         """Return what to send, the oldest exchanges left out as the budget asks, and a notice."""
         system = [Message("system", self.system)] if self.system else []
-        left = self.context_tokens - sum(_tokens(message) for message in [*system, *asked])
-        kept = 0
-        for exchange in reversed(exchanges):
-            left -= sum(_tokens(message) for message in exchange.messages)
-            if left < 0:
-                break
-            kept += 1
-        dropped = len(exchanges) - kept
-        notice = _left_out(dropped, self.context_tokens) if dropped else ""
-        return [*system, *_flat(exchanges[dropped:]), *asked], notice
+        kept, notice = fit(exchanges, [*system, *asked], self.context_tokens)
+        return [*system, *flat(kept), *asked], notice
 
 
 def _take(delta: Delta, reply: Reply) -> Delta:
     reply.add(delta)
     return delta
-
-
-def _left_out(count: int, budget: int) -> str:
-    what = "the oldest question" if count == 1 else f"the {count} oldest questions"
-    return f"{what} of this conversation stayed out: the history is kept to {budget} tokens"
-
-
-def _flat(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
-    return tuple(message for exchange in exchanges for message in exchange.messages)
-
-
-def _tokens(message: Message) -> int:
-    """Estimate the tokens of *message*: about four letters each, or one Chinese character."""
-    wide = sum(1 for char in message.content if char > "\u2e7f")
-    return (len(message.content) - wide) // 4 + wide + 800 * len(message.images) + 4
-
-
-def _is_chinese(text: str) -> bool:
-    return any("\u4e00" <= char <= "\u9fff" for char in text)

@@ -97,7 +97,7 @@ class ProviderError(GlmError):
     """The far side, or the way to it, failed.
 
     `host` names the far side; `partial` is the `Reply` so far (or None when
-    nothing had been received).
+    nothing had been asked yet).
     """
 
     #: Whether the same request may succeed a little later.

@@ -177,6 +177,8 @@ class Reply:
     ended: float | None = field(default=None, repr=False)
     #: True while the reply is on screen already, so that showing it once more is not wanted.
     is_shown: Callable[[], bool] | None = field(default=None, repr=False)
+    #: Seconds from the start to the first word of the answer.
+    thought: float | None = field(default=None, repr=False)
     _content: _Text = field(default_factory=_Text, repr=False)
     _reasoning: _Text = field(default_factory=_Text, repr=False)
 
@@ -202,6 +204,8 @@ class Reply:
 
     def add(self, delta: Delta) -> None:
         """Take in one step of the stream."""
+        if delta.content and self.thought is None:
+            self.thought = self.elapsed
         if delta.content or delta.retract:
             self._content.add(delta.content, delta.retract)
         if delta.reasoning or delta.retract_reasoning:

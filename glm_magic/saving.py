@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .conversation import Conversation, Exchange
+from .conversation import Conversation
 from .errors import ConfigError
+from .history import Exchange
 from .messages import Message, ToolCall
 from .providers.base import Provider
 from .redact import redact

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from glm_magic.conversation import Conversation, Exchange
+from glm_magic.conversation import Conversation
 from glm_magic.errors import NetworkError, ProviderError
+from glm_magic.history import Exchange
 from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage
 from glm_magic.providers.base import Options
 from glm_magic.providers.echo import EchoProvider

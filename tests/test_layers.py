@@ -22,16 +22,19 @@ PACKAGE = Path(__file__).parents[1] / "glm_magic"
 #: itself is `glm_magic`, a folder's `__init__` goes by the folder's name, and `magic.*` stands
 #: for the whole folder, in which modules may import each other.
 ROWS = (
-    "redact loop show.disarm show.terminal wire.payload wire.growth wire.markdown",
+    "show.formulas show.sanitiser",
+    "show.grammar",
+    "show.spans",
+    "redact loop show.disarm show.html show.terminal wire.payload wire.growth wire.markdown",
     "errors wire.restart",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.models providers.retry wire.parts wire.think "
     "wire.shaping show.remarks",
-    "wire.answer show.console show.notebook providers.http providers.llama",
+    "history wire.answer show.console show.notebook providers.http providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.remote",
     "providers.openai providers.chatglm",
     "providers wire show conversation",
-    "batch saving",
+    "batch saving state",
     "magic.* panel.*",
     "glm_magic",
 )

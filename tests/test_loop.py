@@ -415,14 +415,14 @@ def test_with_nest_asyncio(when: str):
     assert output(with_stream(script)) == words.split()
 
 
-def test_iterating_on_the_background_thread_is_refused():
+def test_iterating_on_the_background_thread_is_refused(loop):
     """`iterate` there would wait for itself for ever, so it raises."""
 
     async def numbers():
         yield 1
 
     async def inside():
-        return next(background.iterate(numbers()))
+        return next(loop.iterate(numbers()))
 
     with pytest.raises(RuntimeError, match="use await"):
-        run_sync(inside())
+        loop.run(inside())

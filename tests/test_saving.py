@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic import redact
-from glm_magic.conversation import Conversation, Exchange
+from glm_magic.conversation import Conversation
 from glm_magic.errors import ConfigError
+from glm_magic.history import Exchange
 from glm_magic.messages import Message, ToolCall
 from glm_magic.providers.echo import EchoProvider
 from glm_magic.redact import Secret

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import CancelledError
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -17,11 +17,10 @@ from ..loop import background
 from ..messages import Delta, Reply
 from ..prompt import Filled, fill
 from ..providers.base import Options
-from ..show.remarks import receipt
-from ..show.terminal import clean
+from ..show.remarks import receipt, request_text
 from ..show.views import FinalView, Render, SilentView, View, choose_view
+from ..state import State
 from .flags import Arguments
-from .state import State
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -90,7 +89,7 @@ def _watch(
                 view.update(reply)
                 if end is not None and time.monotonic() > end:
                     raise _too_long(timeout or 0, reply)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, CancelledError) as interrupt:  # Stop here, or in a panel
         reply.finish("cancelled")
         raise Interrupted(_stopped(reply)) from interrupt
     finally:
@@ -164,8 +163,4 @@ def _show_request(conversation: Conversation, filled: Filled, options: Options) 
     request = conversation.provider.prepare(
         messages, options=options, conversation_id=conversation.conversation_id
     )
-    head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
-    body = json.dumps(request.body, ensure_ascii=False, indent=2)
-    notes = "\n".join(f"note: {note}" for note in request.notices)
-    where = f"POST {request.url}" if "://" in request.url else f"in this process: {request.url}"
-    print(clean("\n".join(part for part in (where, head, "", body, notes) if part)))
+    print(request_text(request))

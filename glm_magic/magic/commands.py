@@ -12,7 +12,7 @@ from ..messages import Usage
 from ..providers import models_dir, presets
 from ..saving import load, save
 from ..show.terminal import clean
-from .state import DEFAULT_LABEL, State
+from ..state import DEFAULT_LABEL, State
 
 
 def run(state: State, line: str) -> None:

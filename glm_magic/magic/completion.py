@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
 from ..providers import presets
+from ..state import State
 from .commands import COMMANDS
 from .flags import BY_NAME
-from .state import State
 
 
 def complete(state: State, context: CompletionContext) -> SimpleMatcherResult:

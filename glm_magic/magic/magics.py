@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from traitlets.config import Configurable
 
     from ..messages import Reply
-    from .state import State
+    from ..state import State
 
 #: What our completer is called, to find it again.
 _MATCHER = "glm_matcher"
@@ -42,9 +42,9 @@ class GlmMagics(Magics):
     @cached_property
     def state(self) -> State:
         """Providers and conversations, from the first question on."""
-        from .state import State  # what is imported here is not paid for at load time
+        from ..state import shared  # what is imported here is not paid for at load time
 
-        return State(self.settings)
+        return shared(self.settings)
 
     @no_var_expand
     @line_cell_magic
@@ -98,7 +98,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take away everything `load` gave; conversations that are not saved are gone."""
+    """Take away everything `load` gave; conversations stay until the process ends."""
     magics = _loaded(shell)
     if magics is None:
         return

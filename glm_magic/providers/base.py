@@ -35,8 +35,8 @@ class Clocks:
     """How long to wait, in seconds; None switches one off. There is no total limit.
 
     *connect* bounds the connection with its TLS handshake, *first_event* the
-    silence from there to the first event (comments do not count), *idle* any
-    silence after it.
+    time from the start of the request to the first event (comments do not
+    count), *idle* any silence after it.
     """
 
     connect: float | None = 10.0

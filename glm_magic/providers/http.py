@@ -42,9 +42,8 @@ class Answer:
     def __init__(self, response: aiohttp.ClientResponse, clocks: Clocks, begun: float) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.content_type = (
-            response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        )
+        content_type = response.headers.get("Content-Type", "")
+        self.content_type = content_type.partition(";")[0].strip().lower()
         self.phase: Phase = "waiting"
         #: How the connection broke, when it did; reading then ends as at the end of the body.
         self.cut = ""
@@ -71,12 +70,10 @@ class Answer:
 
     async def read_rest(self, limit: int) -> bytes:
         """Return the rest of the body, at most *limit* bytes of it."""
-        pieces: list[bytes] = []
-        size = 0
-        while size < limit and (piece := await self.read()):
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces)[:limit]
+        body = bytearray()
+        while len(body) < limit and (piece := await self.read()):
+            body += piece
+        return bytes(body[:limit])
 
     def check_whole(self) -> None:
         """Raise NetworkError when the connection broke before the end of the body."""
@@ -192,7 +189,6 @@ class Transport:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self.clocks.connect),
-            trust_env=False,
         )
 
     def enter(self) -> None:

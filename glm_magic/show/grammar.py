@@ -131,16 +131,17 @@ def _formula_lines(
     state: StateBlock, opening: re.Match[str], start: int, end: int
 ) -> tuple[str, int] | None:
     """Return the formula after *opening* and the line behind it, if a line ends with it."""
-    tex, at = "", opening.end()
+    lines: list[str] = []
+    at = opening.end()
     for line in range(start, end):
         body, closed, rest = state.src[at : state.eMarks[line]].partition(closing_of(opening))
-        tex += body + "\n"
+        lines.append(body)
         if closed:
-            tex = _trim(tex, opening)
+            tex = _trim("\n".join(lines), opening)
             return (tex, line + 1) if tex and not rest.strip() else None
         at = state.bMarks[line + 1] + state.tShift[line + 1]
         is_outside = state.sCount[line + 1] < state.blkIndent and at < state.eMarks[line + 1]
-        if is_outside or len(tex) > LONGEST_FORMULA:
+        if is_outside or at - opening.end() > LONGEST_FORMULA:
             break
     return None
 

@@ -48,7 +48,6 @@ class NotebookView:
         self._shown: list[Bundle] = []
         self._due = 0.0
         self._heard = time.monotonic()
-        self._thought = 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -85,8 +84,6 @@ class NotebookView:
             self._begin()
         if len(text) > len(self._text) or (reply.reasoning and not text):
             self._heard = now
-        if text and not self._text:
-            self._thought = reply.elapsed
         self._live += self._splitter.feed(text[len(self._text) :])
         self._text = text
         self._freeze(reply)
@@ -129,7 +126,7 @@ class NotebookView:
     def _reasoning(self, reply: Reply) -> str:
         if not (self._show_reasoning and reply.reasoning):
             return ""
-        seconds = self._thought or reply.elapsed
+        seconds = reply.elapsed if reply.thought is None else reply.thought
         return _folded(f"Thought for {seconds:.0f} s", reply.reasoning, is_open=False)
 
     def _remark(self, reply: Reply, now: float) -> str:

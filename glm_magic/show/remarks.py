@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 from ..messages import Reply
+from .terminal import clean
+
+if TYPE_CHECKING:
+    from ..providers.base import Request
 
 _VERDICTS = {
     "length": "cut off at the token limit: `%glm --continue` goes on",
@@ -47,6 +54,15 @@ def waiting(reply: Reply, silence: float) -> str:
         return ""
     doing = "thinking" if reply.reasoning and not reply.text else "waiting"
     return f"{doing} … {int(reply.elapsed)} s"
+
+
+def request_text(request: Request) -> str:
+    """Return *request* as people read it: where it goes, headers, body, and remarks."""
+    where = f"POST {request.url}" if "://" in request.url else f"in this process: {request.url}"
+    head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+    body = json.dumps(request.body, ensure_ascii=False, indent=2)
+    notes = "\n".join(f"note: {note}" for note in request.notices)
+    return clean("\n".join(part for part in (where, head, body, notes) if part))
 
 
 def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:

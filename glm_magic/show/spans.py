@@ -83,9 +83,9 @@ def write_tex(tex: str) -> str:
 
 
 def _is_tangled(nodes: list[Node]) -> bool:
-    inner = [n for n in nodes if n.type != "inline"]
-    code = [n.content for n in inner if n.type == "code_inline"]
-    is_marked = any(n.type in _MARKS or re.search(r"[$\\]", n.content) for n in inner)
+    code = [n.content for n in nodes if n.type == "code_inline"]
+    text = "".join(n.content for n in nodes if _is_text(n, is_tangled=False))
+    is_marked = any(n.type in _MARKS for n in nodes) or re.search(r"[$\\]", text)
     return any("](" in part or (is_marked and _TANGLES.search(part)) for part in code)
 
 

@@ -23,7 +23,11 @@ def far_side() -> Iterator[FarSide]:
 @pytest.fixture
 def kernel_env(far_side: FarSide) -> dict[str, str]:
     """The server as the default provider, with a key."""
-    return {"GLM_BASE_URL": far_side.url + "/v1", "GLM_API_KEY": KEY, "GLM_MODEL": "openai/glm-test"}
+    return {
+        "GLM_BASE_URL": far_side.url + "/v1",
+        "GLM_API_KEY": KEY,
+        "GLM_MODEL": "openai/glm-test",
+    }
 
 
 @pytest.fixture
@@ -43,8 +47,8 @@ WATCH = """
 import sys
 seen = []
 def note(event, args):
-    writes = event == "open" and set(str(args[1])) & set("wax+") and "__pycache__" not in str(args[0])
-    if writes or event.startswith("socket.connect"):
+    writes = event == "open" and set(str(args[1])) & set("wax+")
+    if writes and "__pycache__" not in str(args[0]) or event.startswith("socket.connect"):
         seen.append((event, args))
 before = set(sys.modules)
 sys.addaudithook(note)

@@ -63,7 +63,8 @@ async def test_header_that_cannot_be(far_side, wire):
     with pytest.raises(ConfigError, match="headers") as caught:
         await ask(wire.at(far_side.url, headers={"X-Api-Key": "sk-0123456789\r\nX-Evil: 1"}))
     assert "sk-0123456789" not in repr(caught.value)
-    assert [] == far_side.requests
+    await ask(wire.at(far_side.url))
+    assert 1 == len(far_side.requests)
 
 
 # -- TLS -----------------------------------------------------------------------------------------

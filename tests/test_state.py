@@ -8,8 +8,8 @@ import pytest
 
 from glm_magic.config import GlmConfig
 from glm_magic.errors import ConfigError
-from glm_magic.magic.state import State
 from glm_magic.providers import presets
+from glm_magic.state import State
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
-"""What the magics keep for one shell: providers in use and named conversations."""
+"""What the two faces share: the settings, providers in use, and named conversations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..config import GlmConfig, secret
-from ..conversation import Conversation
-from ..errors import ConfigError
-from ..loop import background
-from ..providers import Preset, choose, make_provider, split_name
-from ..providers.base import Clocks, Provider
+from .config import GlmConfig, secret
+from .conversation import Conversation
+from .errors import ConfigError
+from .loop import background
+from .providers import Preset, choose, make_provider, split_name
+from .providers.base import Clocks, Provider
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,7 +33,7 @@ _CONNECTION = (
 
 @dataclass
 class State:
-    """The conversations of one shell and the providers they talk to."""
+    """The named conversations of a process and the providers they talk to."""
 
     config: GlmConfig
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -42,7 +42,13 @@ class State:
     _asked: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
-        self.config.observe(lambda _: self.close(), list(_CONNECTION))
+        self.use(self.config)
+
+    def use(self, config: GlmConfig) -> None:
+        """Take *config* for the settings from now on."""
+        self.close()
+        self.config = config
+        config.observe(lambda _: self.close(), list(_CONNECTION))
 
     def close(self) -> None:
         """Let go of all providers; the next question makes them anew."""
@@ -132,3 +138,18 @@ class State:
             label=label,
             context_tokens=self.config.context_tokens,
         )
+
+
+_shared: list[State] = []
+
+
+def shared(config: GlmConfig | None = None) -> State:
+    """Return the one state of this process, which *config*, if given, sets up anew.
+
+    Conversations outlive a reload of the extension.
+    """
+    if not _shared:
+        _shared.append(State(config or GlmConfig()))
+    elif config is not None and config is not _shared[0].config:
+        _shared[0].use(config)
+    return _shared[0]

@@ -1,0 +1,69 @@
+"""What was said, and what of it goes with the next question. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .messages import Message, Reply
+
+_GO_ON = "Go on exactly where your last answer stopped. Repeat nothing of it."
+_GO_ON_CHINESE = "请从上一条回答中断的地方继续，不要重复已有内容。"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer; *cell* names the notebook cell that asked, or is empty.
+
+    *reply* is how the answer came, as long as the process lives.
+    """
+
+    question: Message
+    answer: Message
+    cell: str = ""
+    reply: Reply | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """Both, in order."""
+        return self.question, self.answer
+
+
+def flat(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
+    """Return the messages of *exchanges*, in order."""
+    return tuple(message for exchange in exchanges for message in exchange.messages)
+
+
+def go_on_after(exchange: Exchange) -> Message:
+    """Return the request for the rest of an answer, in the language of its question."""
+    is_chinese = any("\u4e00" <= char <= "\u9fff" for char in exchange.question.content)
+    return Message("user", _GO_ON_CHINESE if is_chinese else _GO_ON)
+
+
+def fit(
+    exchanges: Sequence[Exchange], fixed: Iterable[Message], budget: int
+) -> tuple[Sequence[Exchange], str]:
+    """Return the newest *exchanges* that fit *budget* tokens beside *fixed*, and a notice.
+
+    Tokens are estimated; the notice is "" when nothing was left out.
+    """
+    left = budget - sum(map(_tokens, fixed))
+    kept = 0
+    for exchange in reversed(exchanges):
+        left -= sum(map(_tokens, exchange.messages))
+        if left < 0:
+            break
+        kept += 1
+    dropped = len(exchanges) - kept
+    return exchanges[dropped:], _left_out(dropped, budget) if dropped else ""
+
+
+def _left_out(count: int, budget: int) -> str:
+    what = "the oldest question" if count == 1 else f"the {count} oldest questions"
+    return f"{what} of this conversation stayed out: the history is kept to {budget} tokens"
+
+
+def _tokens(message: Message) -> int:
+    """Estimate the tokens of *message*: about four letters each, or one Chinese character."""
+    wide = sum(1 for char in message.content if char > "\u2e7f")
+    return (len(message.content) - wide) // 4 + wide + 800 * len(message.images) + 4

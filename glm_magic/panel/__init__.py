@@ -1,0 +1,1 @@
+"""The face beside the cells: the chat panel."""

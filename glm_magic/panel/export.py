@@ -1,0 +1,66 @@
+"""A conversation as text to keep: Markdown for the notebook's output, and a notebook. No I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from ..history import Exchange
+from ..show.blocks import BlockSplitter
+from ..show.disarm import disarm
+
+_PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*", re.DOTALL | re.I)
+
+
+def to_markdown(exchanges: Iterable[Exchange]) -> str:
+    """Return questions as quotes and answers as they are, with nothing that runs or loads."""
+    parts = (part for each in exchanges for part in (_quote(each), each.answer.content))
+    return disarm("\n\n".join(parts))
+
+
+def transcript(exchanges: Iterable[Exchange], label: str) -> str:
+    """Return the Markdown that stands for the panel where no kernel runs."""
+    text = to_markdown(exchanges)
+    if not text:
+        return ""
+    name = disarm(label).strip()
+    return f"<details><summary>Conversation {name}</summary>\n\n{text}\n\n</details>"
+
+
+def to_notebook(exchanges: Iterable[Exchange]) -> str:
+    """Return a notebook (nbformat 4.5) in which the Python of the answers is in code cells."""
+    cells = [
+        cell
+        for number, exchange in enumerate(exchanges, 1)
+        for cell in _cells(exchange, f"exchange-{number}")
+    ]
+    book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(book, ensure_ascii=False, indent=1)
+
+
+def _quote(exchange: Exchange) -> str:
+    return "\n".join(f"> {line}" for line in exchange.question.content.splitlines())
+
+
+def _cells(exchange: Exchange, name: str) -> Iterator[dict[str, object]]:
+    yield _cell("markdown", disarm(_quote(exchange)), name)
+    splitter = BlockSplitter()
+    prose = ""
+    count = 0
+    for block in [*splitter.feed(exchange.answer.content), splitter.tail]:
+        code = _PYTHON.fullmatch(block)
+        if code is None:
+            prose += block
+            continue
+        if prose.strip():
+            yield _cell("markdown", disarm(prose), f"{name}-{(count := count + 1)}")
+        yield _cell("code", code[2], f"{name}-{(count := count + 1)}")
+        prose = ""
+    if prose.strip():
+        yield _cell("markdown", disarm(prose), f"{name}-{count + 1}")
+
+
+def _cell(kind: str, source: str, name: str) -> dict[str, object]:
+    cell: dict[str, object] = {"cell_type": kind, "id": name, "metadata": {}, "source": source}
+    return {**cell, "outputs": [], "execution_count": None} if kind == "code" else cell

@@ -1,0 +1,187 @@
+"""A conversation as the panel draws it: items of rendered blocks, and what changed in them.
+
+Nothing is sent from here. A block of Markdown is rendered once, when it is
+finished; only the open end of a growing answer is rendered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from ..conversation import Conversation
+from ..messages import Message, Reply
+from ..show.blocks import BlockSplitter
+from ..show.html import render
+from ..show.remarks import footer, verdict
+
+#: What goes over the wire: JSON.
+JSON = dict[str, Any]
+
+
+class Rendered:
+    """A text that grows, as a list of rendered blocks."""
+
+    def __init__(self, draw: Callable[[str], str] = render) -> None:
+        self._draw = draw
+        self._begin()
+
+    def _begin(self) -> None:
+        self.text = ""
+        self.blocks: list[str] = []
+        self._finished: list[str] = []
+        self._splitter = BlockSplitter()
+
+    def update(self, text: str) -> int | None:
+        """Take *text* for the text so far; return the first block that changed, or None."""
+        if text == self.text:
+            return None
+        before = self.blocks
+        if not text.startswith(self.text):
+            self._begin()
+        self._finished += map(self._draw, self._splitter.feed(text[len(self.text) :]))
+        self.text = text
+        tail = self._splitter.tail
+        self.blocks = [*self._finished, *([self._draw(tail)] if tail.strip() else [])]
+        return _first_difference(before, self.blocks)
+
+
+def _first_difference(old: Sequence[str], new: Sequence[str]) -> int | None:
+    for place, (a, b) in enumerate(zip(old, new, strict=False)):
+        if a is not b and a != b:
+            return place
+    return min(len(old), len(new)) if len(old) != len(new) else None
+
+
+@dataclass
+class Item:
+    """A question or an answer on the panel; *head* is all of it but its text."""
+
+    id: str
+    role: str
+    head: JSON = field(default_factory=dict)
+    body: Rendered = field(default_factory=Rendered)
+    reasoning: Rendered = field(default_factory=Rendered)
+
+    def whole(self) -> JSON:
+        """Return the item for a view that knows nothing of it."""
+        parts = {"blocks": self.body.blocks, "reasoning": self.reasoning.blocks}
+        return {**self.head, **parts, "text": self.body.text}
+
+    def update(self, text: str, reasoning: str, head: JSON) -> JSON | None:
+        """Take in what the item says now; return the patch for the views, or None."""
+        old, known = self.body.text, self.head
+        start, thought = self.body.update(text), self.reasoning.update(reasoning)
+        self.head = {"id": self.id, "role": self.role, "text_length": len(text), **head}
+        if start is None and thought is None and self.head == known:
+            return None
+        kept = len(old) if text.startswith(old) else 0
+        tail = {"start": kept, "text": text[kept:]}
+        start = len(self.body.blocks) if start is None else start
+        patch = {
+            "op": "patch",
+            "item": {**self.head, "text_tail": tail},
+            "start": start,
+            "blocks": self.body.blocks[start:],
+        }
+        if thought is not None:
+            patch["reasoning"] = {"start": thought, "blocks": self.reasoning.blocks[thought:]}
+        return patch
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A question that got no answer at all, and why."""
+
+    question: Message
+    words: str
+
+
+class Items:
+    """The items of one conversation, in order."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        # A question keeps its number from being asked to the end; held here, its id is not reused.
+        self._numbers: dict[int, tuple[Message, int]] = {}
+        self._order: list[str] = []
+
+    def whole(self) -> list[JSON]:
+        """Return everything, for a view that knows nothing."""
+        return [self._items[name].whole() for name in self._order]
+
+    def question(self, item: str) -> Message | None:
+        """Return the question that is shown as *item*, or None."""
+        return next((q for q, number in self._numbers.values() if f"q{number}" == item), None)
+
+    def update(self, conversation: Conversation, failure: Failure | None) -> Iterator[JSON]:
+        """Yield what the views must be told to show *conversation* as it is now."""
+        order: list[str] = []
+        for question, answer in _rows(conversation, failure):
+            number = self._number(question)
+            order += [f"q{number}", f"a{number}"]
+            yield from self._set(f"q{number}", "user", _Said(question.content))
+            yield from self._set(f"a{number}", "assistant", answer)
+        if order != self._order:
+            self._order = order
+            self._items = {name: self._items[name] for name in order}
+            yield {"op": "items", "ids": order}
+
+    def _number(self, question: Message) -> int:
+        if id(question) not in self._numbers:
+            self._numbers[id(question)] = (question, len(self._numbers) + 1)
+        return self._numbers[id(question)][1]
+
+    def _set(self, name: str, role: str, said: _Said) -> Iterator[JSON]:
+        if name not in self._items:
+            draw = render if role == "assistant" else _draw_plain
+            self._items[name] = Item(name, role, body=Rendered(draw))
+        patch = self._items[name].update(said.text, said.reasoning, said.head())
+        if patch is not None:
+            yield patch
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an item says: its text, and the reply that tells how it came."""
+
+    text: str
+    reasoning: str = ""
+    reply: Reply | None = None
+    failure: str = ""
+
+    def head(self) -> JSON:
+        reply = self.reply
+        if reply is None:
+            return {**_QUIET, "verdict": self.failure}
+        return {
+            "footer": footer(reply) if reply.done else "",
+            "notes": list(dict.fromkeys(reply.notices)),
+            "verdict": verdict(reply).replace("`", "") if reply.done else "",
+            "thought_seconds": round(reply.thought or reply.elapsed),
+            "done": reply.done,
+        }
+
+
+_QUIET: JSON = {"footer": "", "notes": [], "verdict": "", "thought_seconds": 0, "done": True}
+
+
+def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple[Message, _Said]]:
+    """Yield each question with its answer: the history, what is being answered, what failed."""
+    growing = {id(each.question): each.reply for each in conversation.answering}
+    for exchange in conversation.exchanges:
+        answer = exchange.answer
+        rest = growing.pop(id(exchange.question), None)  # it is being continued
+        text = answer.content + (rest.text if rest else "")
+        yield exchange.question, _Said(text, answer.reasoning, rest or exchange.reply)
+    for each in conversation.answering:
+        if id(each.question) in growing:
+            yield each.question, _Said(each.reply.text, each.reply.reasoning, each.reply)
+    if failure is not None:
+        yield failure.question, _Said("", failure=failure.words)
+
+
+def _draw_plain(text: str) -> str:
+    return f'<div class="glm-plain">{escape(text.strip(chr(10)))}</div>'

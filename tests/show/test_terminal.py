@@ -1,0 +1,51 @@
+"""What a terminal is given, it shows and does not obey."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glm_magic.show.terminal import clean
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\tb\n", "a\tb\n"),
+        ("\x1b[31mred\x1b]8;;http://a\x07", "\\x1b[31mred\\x1b]8;;http://a\\x07"),
+        ("\x9b31m\x7f\x00", "\\x9b31m\\x7f\\x00"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("\u202eabc\u2066", "\\u202eabc\\u2066"),
+        ("a\u200bb\ufeff", "a\\u200bb\\ufeff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\ud800x\udfff", "\ufffdx\ufffd"),
+    ],
+)
+def test_hidden_characters_are_shown(text, expected):
+    """Controls, marks of direction and invisible characters are escapes."""
+    assert expected == clean(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["👩\u200d💻 ❤\ufe0f", "می\u200cخواهم", "क्\u200dष", "日本語", "e\u0301", "⠀⠁"]
+)
+def test_scripts_survive(text):
+    """Emoji and the scripts that need joiners stay as they are."""
+    assert text == clean(text)
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_nothing_to_obey_is_left(text):
+    """Whatever comes in, no control goes out but tab and newline, and it can be encoded."""
+    shown = clean(text)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    assert shown.encode().decode() == shown
+
+
+@given(st.text())
+def test_clean_text_stays(text):
+    """What is clean already does not change."""
+    assert clean(text) == clean(clean(text))
