@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from .loop import run_sync
     from .messages import Delta, FinishReason, Message, Reply, ToolCall, Usage
+    from .panel.widget import ChatPanel
     from .providers import make_provider
     from .providers.base import Clocks, Options, Provider
     from .providers.chatglm import ChatGLM
@@ -43,6 +44,7 @@ _HOMES = {
     "messages": "Delta FinishReason Message Reply ToolCall Usage",
     "providers": "make_provider",
     "providers.base": "Clocks Options Provider",
+    "panel.widget": "ChatPanel",
     "providers.chatglm": "ChatGLM",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -50,6 +52,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 __all__ = [
     "AuthenticationError",
     "ChatGLM",
+    "ChatPanel",
     "Clocks",
     "ConfigError",
     "Conversation",
@@ -93,13 +96,17 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Give *shell* the magics; called by `%load_ext glm_magic`."""
-    from .magic.magics import load  # needs IPython, which the rest of the package does not
+    from .magic import magics  # needs IPython, which the rest of the package does not
+    from .panel import magics as panel
 
-    load(shell)
+    magics.load(shell)
+    panel.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take the magics away again; called by `%unload_ext glm_magic`."""
-    from .magic.magics import unload
+    from .magic import magics
+    from .panel import magics as panel
 
-    unload(shell)
+    panel.unload(shell)
+    magics.unload(shell)

@@ -110,6 +110,18 @@ class GlmConfig(Configurable):
             raise ConfigError(msg) from error
 
 
+_current: list[GlmConfig] = []
+
+
+def current(config: GlmConfig | None = None) -> GlmConfig:
+    """Return the settings of this process; *config*, if given, replaces them."""
+    if config is not None:
+        _current[:] = [config]
+    elif not _current:
+        _current.append(GlmConfig())
+    return _current[0]
+
+
 def environment(name: str) -> str:
     """Return the environment variable *name*, without surrounding blanks, or ""."""
     return os.environ.get(name, "").strip() if name else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .config import GlmConfig, secret
+from .config import GlmConfig, current, secret
 from .conversation import Conversation
 from .errors import ConfigError
 from .loop import background
@@ -143,13 +143,13 @@ class State:
 _shared: list[State] = []
 
 
-def shared(config: GlmConfig | None = None) -> State:
-    """Return the one state of this process, which *config*, if given, sets up anew.
+def shared() -> State:
+    """Return the one state of this process, with the settings that are in force.
 
     Conversations outlive a reload of the extension.
     """
     if not _shared:
-        _shared.append(State(config or GlmConfig()))
-    elif config is not None and config is not _shared[0].config:
-        _shared[0].use(config)
+        _shared.append(State(current()))
+    elif _shared[0].config is not current():
+        _shared[0].use(current())
     return _shared[0]

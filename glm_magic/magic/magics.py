@@ -14,7 +14,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
-from ..config import GlmConfig
+from ..config import GlmConfig, current
 from ..errors import GlmError
 from .flags import help_text, parse
 from .transform import cleanup
@@ -44,7 +44,7 @@ class GlmMagics(Magics):
         """Providers and conversations, from the first question on."""
         from ..state import shared  # what is imported here is not paid for at load time
 
-        return shared(self.settings)
+        return shared()
 
     @no_var_expand
     @line_cell_magic
@@ -86,7 +86,7 @@ def load(shell: InteractiveShell) -> None:
     """Give *shell* the magics, `%config GlmConfig`, completion and the `?` transform."""
     if _loaded(shell) is not None:
         return
-    config = GlmConfig(parent=shell)
+    config = current(GlmConfig(parent=shell))
     config.observe(_set_traceback, "full_traceback")
     magics = GlmMagics(shell, config)
     configurables: list[Any] = shell.configurables  # typed too narrowly there

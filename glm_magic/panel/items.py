@@ -15,7 +15,7 @@ from ..conversation import Conversation
 from ..messages import Message, Reply
 from ..show.blocks import BlockSplitter
 from ..show.html import render
-from ..show.remarks import footer, verdict
+from ..show.remarks import GOES_ON, footer, verdict
 
 #: What goes over the wire: JSON.
 JSON = dict[str, Any]
@@ -122,7 +122,9 @@ class Items:
         for question, answer in _rows(conversation, failure):
             number = self._number(question)
             order += [f"q{number}", f"a{number}"]
-            yield from self._set(f"q{number}", "user", _Said(question.content))
+            # As it would have to be typed: what was filled in is not to be filled in once more.
+            typed = question.content.replace("{{", "\\{{")
+            yield from self._set(f"q{number}", "user", _Said(typed))
             yield from self._set(f"a{number}", "assistant", answer)
         if order != self._order:
             self._order = order
@@ -159,7 +161,7 @@ class _Said:
         return {
             "footer": footer(reply) if reply.done else "",
             "notes": list(dict.fromkeys(reply.notices)),
-            "verdict": verdict(reply).replace("`", "") if reply.done else "",
+            "verdict": verdict(reply).replace(GOES_ON, "") if reply.done else "",
             "thought_seconds": round(reply.thought or reply.elapsed),
             "done": reply.done,
         }
@@ -184,4 +186,5 @@ def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple
 
 
 def _draw_plain(text: str) -> str:
-    return f'<div class="glm-plain">{escape(text.strip(chr(10)))}</div>'
+    shown = text.strip("\n").replace("\\{{", "{{")
+    return f'<div class="glm-plain">{escape(shown)}</div>'

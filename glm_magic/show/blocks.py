@@ -13,7 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .grammar import LONGEST_FORMULA, OPENING, closing_of
+from .grammar import LONGEST_FORMULA, OPENING, closing_of, read_formula
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -89,14 +89,12 @@ def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # 
     is_nested = state.level > 0 or state.is_code_block(start)
     if is_nested or not opening or opening[0] in {"$", "\\("}:
         return False
-    closing = closing_of(opening)
-    at = state.src.find(closing, opening.end(), opening.end() + LONGEST_FORMULA)
-    is_open = at < 0 and len(state.src) - opening.end() < LONGEST_FORMULA
-    if at < 0 and not is_open:
+    found = read_formula(state, opening, start, end)
+    rest = state.src[opening.end() :]
+    is_open = not found and closing_of(opening) not in rest and len(rest) < LONGEST_FORMULA
+    if not found and not is_open:
         return False
-    last = end if is_open else state.src.count("\n", 0, at) + 1
-    if not is_open and state.src[at + len(closing) : state.eMarks[last - 1]].strip():
-        return False
+    last = found[1] if found else end
     if not silent:
         state.line = last
         state.push(_OPEN if is_open else "formula", "", 0).map = [start, last]

@@ -71,6 +71,29 @@ def closing_of(opening: re.Match[str]) -> str:
     return f"\\end{{{opening[1]}}}" if opening[1] else _CLOSINGS[opening[0]]
 
 
+def read_formula(
+    state: StateBlock, opening: re.Match[str], start: int, end: int
+) -> tuple[str, int] | None:
+    """Return the TeX of a formula and the line behind it, or None if no line ends with its end.
+
+    It begins with *opening*, a match of `OPENING` in the line *start*, and
+    ends before the line *end* of *state*.
+    """
+    lines: list[str] = []
+    at = opening.end()
+    for line in range(start, end):
+        body, closed, rest = state.src[at : state.eMarks[line]].partition(closing_of(opening))
+        lines.append(body)
+        if closed:
+            tex = _trim("\n".join(lines), opening)
+            return (tex, line + 1) if tex and not rest.strip() else None
+        at = state.bMarks[line + 1] + state.tShift[line + 1]
+        is_outside = state.sCount[line + 1] < state.blkIndent and at < state.eMarks[line + 1]
+        if is_outside or at - opening.end() > LONGEST_FORMULA:
+            break
+    return None
+
+
 def _line_break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001, the parser's interface
     """Keep `<br>`, the one tag that models need (in tables) and that can do nothing."""
     found = _LINE_BREAK.match(state.src, state.pos)
@@ -118,32 +141,13 @@ def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> boo
     opening = OPENING.match(state.src, state.bMarks[start] + state.tShift[start])
     if state.is_code_block(start) or not opening or opening[0] in {"$", "\\("}:
         return False
-    found = _formula_lines(state, opening, start, end)
+    found = read_formula(state, opening, start, end)
     if found is None:
         return False
     if not silent:
         tex, state.line = found
         _push(state, opening, tex, ("formula_block", "code_block"))
     return True
-
-
-def _formula_lines(
-    state: StateBlock, opening: re.Match[str], start: int, end: int
-) -> tuple[str, int] | None:
-    """Return the formula after *opening* and the line behind it, if a line ends with it."""
-    lines: list[str] = []
-    at = opening.end()
-    for line in range(start, end):
-        body, closed, rest = state.src[at : state.eMarks[line]].partition(closing_of(opening))
-        lines.append(body)
-        if closed:
-            tex = _trim("\n".join(lines), opening)
-            return (tex, line + 1) if tex and not rest.strip() else None
-        at = state.bMarks[line + 1] + state.tShift[line + 1]
-        is_outside = state.sCount[line + 1] < state.blkIndent and at < state.eMarks[line + 1]
-        if is_outside or at - opening.end() > LONGEST_FORMULA:
-            break
-    return None
 
 
 def _trim(tex: str, opening: re.Match[str]) -> str:

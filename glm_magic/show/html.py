@@ -34,13 +34,23 @@ if TYPE_CHECKING:
 DEEPEST = 50
 #: Bytes of an image that stands in the text itself; a larger one is not shown.
 LARGEST_IMAGE = 2 * 1024 * 1024
-#: Seconds of computing for the colours of one piece of code; the rest of it stays plain.
+#: Characters of a piece of code that get colours ...
+LONGEST_CODE = 20_000
+#: ... and seconds of computing that these may take; the rest stays plain.
 PATIENCE = 0.05
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile(r"<br\s*/?>[ \t]*\n?", re.I)
-_BOX = re.compile(r"\[([ xX])\](?=\s)")
+_BOX = re.compile(r"^\[([ xX])\](?=\s)")
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})", re.A)
+
+# Languages in colours: those whose lexers cannot be made to think for seconds about one token.
+_LANGUAGES = (
+    "bash c c# c++ clojure cmake cpp cs csharp css dart diff docker dockerfile elixir fortran go"
+    " golang graphql haskell html java javascript js json jsx julia kotlin latex lua make makefile"
+    " nginx octave perl php powershell ps1 py python python3 r rb rs ruby rust scala scss sh shell"
+    " sql swift tex toml ts tsx typescript xml yaml yml zig zsh"
+)
 
 # The one form of address that is followed: without a user's name, which could pass for a host.
 _ADDRESS = re.compile(
@@ -104,11 +114,7 @@ def _tick_boxes(tokens: list[Token]) -> None:
     for item, text in zip(tokens, tokens[2:], strict=False):  # between them opens a paragraph
         if item.type == "list_item_open" and text.children:
             first = text.children[0]
-            first.content = _BOX.sub(_sign, first.content[:4]) + first.content[4:]
-
-
-def _sign(box: re.Match[str]) -> str:
-    return "☐" if box[1] == " " else "☑"
+            first.content = _BOX.sub(lambda box: "☐☑"[box[1] != " "], first.content)
 
 
 # --- writing text --------------------------------------------------------------------------
@@ -131,10 +137,6 @@ def _attribute(name: str, value: str | float) -> str:
     if name == "style":
         name, value = "align", str(value).removeprefix("text-align:")
     return f' {name}="{value}"'
-
-
-def _text(token: Token) -> str:
-    return _mark(token.content, _TURNING)
 
 
 def _mark(text: str, unseen: re.Pattern[str] = _UNSEEN) -> str:
@@ -178,15 +180,15 @@ def _link(address: str, label: list[Token]) -> str:
 
     One that is not to be followed is no link, but still says what it was.
     """
-    text = _plain(label)
-    shown = "".join(map(_in_label, label)) if text else _mark(address)
+    text = _plain(label) if label else address
+    shown = "".join(map(_in_label, label)) if label else _mark(address)
     found = _ADDRESS.fullmatch(address)
     if found:
         shown = f'<a href="{escape(address)}">{shown}</a>'
-    if not text or _bare(text) == _bare(unquote(address)):
+    if _bare(text) == _bare(unquote(address)):
         return shown
     where = found[1] or found[2] if found else _short(address)
-    return f'{shown} <bdi class="glm-host">({_mark(where)})</bdi>'
+    return f'{shown}<bdi class="glm-host"> ({_mark(where)})</bdi>'
 
 
 def _in_label(token: Token) -> str:
@@ -208,7 +210,7 @@ def _image(token: Token) -> str:
 
 def _caption(token: Token) -> str:
     alt, address = _plain(token.children), _short(str(token.attrs["src"]))
-    return f' class="glm-image">image: {_mark(f"{alt} ({address})".strip())}'
+    return f' class="glm-image">image: {_mark(f"{alt} ({address})".lstrip())}'
 
 
 def _short(address: str) -> str:
@@ -235,28 +237,24 @@ def _code_block(token: Token) -> str:
 
 
 def _highlight(code: str, language: str) -> str:
-    lexer = _lexer(language)
-    return "".join(_spans(code, lexer)) if lexer else _mark(code)
-
-
-def _lexer(language: str) -> Lexer | None:
     from pygments.lexers import get_lexer_by_name  # 20 ms that only shown code needs
     from pygments.util import ClassNotFound
 
+    if language.lower() not in _LANGUAGES.split():
+        return _mark(code)
     try:
-        return get_lexer_by_name(language)
+        return "".join(_spans(code, get_lexer_by_name(language)))
     except ClassNotFound:
-        return None
+        return _mark(code)
 
 
 def _spans(code: str, lexer: Lexer) -> Iterator[str]:
-    """Yield all of *code*, in colours as far as *lexer* follows it letter for letter, and quickly.
+    """Yield all of *code*, in colours as far as *lexer* follows it letter by letter, and quickly.
 
-    Some lexers change what they read, and for most there is a text that takes
-    them minutes.
+    Every lexer has texts for which it takes the square of their length.
     """
     end, at = thread_time() + PATIENCE, 0
-    for _, kind, text in lexer.get_tokens_unprocessed(code):
+    for _, kind, text in lexer.get_tokens_unprocessed(code[:LONGEST_CODE]):
         if thread_time() > end or not code.startswith(text, at):
             break
         name = _class_of(kind)
@@ -288,7 +286,7 @@ def _formula_block(token: Token) -> str:
 
 _WRITERS: dict[str, Callable[[Token], str]] = {
     "inline": _inline,
-    "text": _text,
+    "text": lambda token: _mark(token.content, _TURNING),
     "softbreak": lambda _: "\n",
     "image": _image,
     "code_inline": _code_span,

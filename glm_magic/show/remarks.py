@@ -11,12 +11,15 @@ from .terminal import clean
 if TYPE_CHECKING:
     from ..providers.base import Request
 
+#: What a cell says of an answer that has more to come; the panel has a button for it.
+GOES_ON = ": `%glm --continue` goes on"
+
 _VERDICTS = {
-    "length": "cut off at the token limit: `%glm --continue` goes on",
+    "length": "cut off at the token limit" + GOES_ON,
     "content_filter": "stopped by the vendor's moderation",
-    "cancelled": "stopped before its end: `%glm --continue` goes on",
-    "truncated": "the stream broke off before its end: `%glm --continue` goes on",
-    "error": "broken off by an error: `%glm --continue` goes on",
+    "cancelled": "stopped before its end" + GOES_ON,
+    "truncated": "the stream broke off before its end" + GOES_ON,
+    "error": "broken off by an error" + GOES_ON,
     "tool_calls": "the model asks to call a tool, which %glm does not do",
 }
 

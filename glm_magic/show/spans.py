@@ -42,7 +42,7 @@ _BARE_LINK = re.compile(
 # What starts a formula even inside code, in nbconvert and JupyterLab.
 _OPENS_FORMULA = re.compile(r"\$\$|\\begin\{|\\\\[(\[]")
 # What would run, load or link if a viewer did not see that it stands in code ...
-_RAW = re.compile(r"<[A-Za-z/!?]|!\[|\]\(")
+_RAW = re.compile(r"<[A-Za-z/!?]|!\[|\]\(|ftp://", re.I)
 # ... and what makes some of them misjudge, after emphasis or a link, where code ends.
 _TANGLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 _MARKS = {"em", "strong", "s", "link", "image"}

@@ -46,6 +46,18 @@ def answers() -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(PIECES), min_size=2, max_size=20).map("".join)
 
 
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("markdown", ["<img src=x>", "![i](http://a)", "[x](javascript:y)"])
+def test_viewers_do_act(viewer, markdown):
+    """What is not disarmed does act, so that the tests below can fail."""
+    assert actors(viewer(markdown))
+
+
+def test_a_formula_in_an_address_would_act():
+    """JupyterLab puts a formula back into the attribute it stood in, quotes and all."""
+    assert actors(jupyterlab('[x](<http://a.example/$" onclick="y$>)'))
+
+
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_hostile_html_is_inert(wrapper):
     """No known attack acts, bare or inside any construct of Markdown."""
@@ -67,7 +79,7 @@ def test_mixed_markdown_is_inert(answer):
     assert [] == [actors(viewer(text)) for viewer in VIEWERS if actors(viewer(text))]
 
 
-@pytest.mark.parametrize("number", range(0, len(PAYLOADS), 45))
+@pytest.mark.parametrize("number", range(0, len(PAYLOADS), 90))
 def test_every_beginning_is_inert(number):
     """While an answer grows, each state of it is as safe as the last."""
     payload = PAYLOADS[number]

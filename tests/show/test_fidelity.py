@@ -82,7 +82,7 @@ def code_of(markdown: str) -> list[str]:
 def test_code_spans_are_exact(code):
     """Every character of a code span comes through."""
     code = code.replace("\n", " ").strip(" ")
-    assume(code and "$$" not in code and "](" not in code)
+    assume(code and not re.search(r"\$\$|\]\(|\\\\[(\[]", code))  # see the next test
     html = commonmark(disarm(f"x {'`' * 61} {code} {'`' * 61} y"))
     assert f"x <code>{escaped(code)}</code> y" in html.replace("\u2060", "")
 
@@ -92,7 +92,7 @@ def escaped(text: str) -> str:
     return escape(text, quote=False).replace('"', "&quot;")
 
 
-@pytest.mark.parametrize("code", ["$$", "a](b) <i>", r"\begin{a}"])
+@pytest.mark.parametrize("code", ["$$", "a](b) <i>", r"\begin{a}", r"\\["])
 def test_risky_code_spans_become_text(code):
     """Code that a viewer would take for a formula, or lose sight of, keeps every character."""
     assert code == visible(commonmark(disarm(f"`{code}`")))

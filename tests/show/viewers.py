@@ -82,8 +82,10 @@ def visible(html: str) -> str:
 
 @cache
 def plain() -> MarkdownIt:
-    """Return a CommonMark parser with tables and `~~` that lets raw HTML through."""
-    return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    """Return a CommonMark parser with tables and `~~` that lets all HTML and links through."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser.validateLink = lambda _address: True
+    return parser
 
 
 def commonmark(markdown: str) -> str:

@@ -1,0 +1,278 @@
+"""The kernel's side of the panel: what it answers to its views, without a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from glm_magic.config import GlmConfig
+from glm_magic.loop import run_sync
+from glm_magic.panel.desk import Desk
+from glm_magic.state import State
+
+Message = dict[str, Any]
+
+
+class View:
+    """What a view of the panel knows after the messages it was sent."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.state = State(GlmConfig(model="echo"))
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.desk = Desk(self.state, self.inbox.put, **settings)
+        self.items: dict[str, Message] = {}
+        self.status: Message = {}
+        self.head: Message = {}
+
+    def ask(self, op: str, **fields: Any) -> Message:
+        """Send *op* and return the answer, once the desk is idle again."""
+        self.desk.receive({"op": op, "id": "mine", **fields})
+        answer = self.wait_for(lambda m: m["op"] == "answer")
+        if answer["ok"] and op in ("send", "retry", "edit", "continue"):
+            while self.sync()["busy"]:
+                pass
+        return answer
+
+    def sync(self) -> Message:
+        """Return what a view that opens now is told, with all that was said to this one before."""
+        self.desk.receive({"op": "sync", "view": "late"})
+        return self.wait_for(lambda m: m["op"] == "state" and m["view"] == "late")
+
+    def wait_for(self, is_it: Any) -> Message:
+        """Take in messages up to the one that *is_it*."""
+        while True:
+            message = self.inbox.get(timeout=20)
+            getattr(self, "_on_" + message["op"], lambda _: None)(message)
+            if is_it(message):
+                return message
+
+    def said(self) -> list[str]:
+        """The texts of all items, in order."""
+        return [item["text"] for item in self.items.values()]
+
+    def _on_state(self, message: Message) -> None:
+        if message["view"] != "late":
+            self.head = message
+            self.items = {item["id"]: dict(item) for item in message["items"]}
+
+    def _on_items(self, message: Message) -> None:
+        self.items = {name: self.items[name] for name in message["ids"]}
+
+    def _on_status(self, message: Message) -> None:
+        self.status = message
+
+    def _on_patch(self, message: Message) -> None:
+        head = dict(message["item"])
+        old = self.items.setdefault(head["id"], {"text": "", "blocks": [], "reasoning": []})
+        tail = head.pop("text_tail")
+        text = old["text"][: tail["start"]] + tail["text"]
+        blocks = old["blocks"][: message["start"]] + message["blocks"]
+        thought = message.get("reasoning", {"start": len(old["reasoning"]), "blocks": []})
+        reasoning = old["reasoning"][: thought["start"]] + thought["blocks"]
+        self.items[head["id"]] = {**head, "text": text, "blocks": blocks, "reasoning": reasoning}
+
+
+@pytest.fixture
+def view() -> Iterator[View]:
+    """A view of a new panel in which `echo` answers."""
+    view = View(namespace=lambda: {"df": 42, "draft": "{{df}}", "_hidden": 1})
+    view.desk.receive({"op": "sync", "view": "v"})
+    view.wait_for(lambda m: m["op"] == "state")
+    yield view
+    view.desk.close()
+
+
+def test_a_question_is_answered_in_patches(view: View):
+    """Patches build what a view that opens later is told at once."""
+    assert view.ask("send", text="hello **you**\n\n```\ncode\n```\n\nend")["ok"]
+    patched = {name: dict(item) for name, item in view.items.items()}
+    assert ["user", "assistant"] == [item["role"] for item in patched.values()]
+    assert "<strong>you</strong>" in patched["a1"]["blocks"][0]
+    assert patched == {item["id"]: item for item in view.sync()["items"]}
+
+
+def test_each_message_is_json(view: View):
+    """Nothing but JSON goes to a view."""
+    view.desk.receive({"op": "send", "id": "1", "text": "hi"})
+    sent = []
+    view.wait_for(lambda m: sent.append(m) or (m["op"] == "status" and not m["busy"]))
+    assert sent == json.loads(json.dumps(sent))
+
+
+def test_thinking_is_apart_from_the_answer(view: View):
+    """Reasoning has blocks of its own."""
+    view.ask("set", name="model", value="echo/think")
+    view.ask("send", text="why")
+    assert "why" in view.items["a1"]["reasoning"][0]
+    assert "why" == view.items["a1"]["text"]
+
+
+def test_expressions_are_filled_in_once(view: View):
+    """What a value contains is not evaluated, not even when the question is sent again."""
+    view.ask("send", text="{{draft}}")
+    assert "{{df}}" == view.items["a1"]["text"]
+    view.ask("edit", item="q1", text=view.items["q1"]["text"])
+    assert ["\\{{df}}", "{{df}}"] == view.said()
+
+
+def test_a_bad_expression_is_an_answer_and_sends_nothing(view: View):
+    """The view that asked is told what is wrong; nothing is in the conversation."""
+    answer = view.ask("send", text="{{nothing_here}}")
+    assert not answer["ok"]
+    assert "nothing_here" in answer["error"]
+    assert [] == view.said()
+
+
+def test_retry_edit_undo_and_clear(view: View):
+    """Questions can be asked again, changed, taken back and brought back."""
+    view.ask("send", text="one")
+    view.ask("send", text="two")
+    view.ask("retry")
+    assert ["one", "one", "two", "two"] == view.said()
+    view.ask("edit", item="q1", text="three")
+    assert ["three", "three"] == view.said()
+    view.ask("clear")
+    assert [] == [item["text"] for item in view.sync()["items"]]
+    view.ask("undo")
+    assert ["three", "three"] == [item["text"] for item in view.sync()["items"]]
+
+
+def test_a_failure_keeps_the_question(view: View):
+    """A question without any answer stays, with the reason, and can be asked again."""
+    view.ask("set", name="model", value="zai")
+    view.ask("send", text="anybody there?")
+    (question, answer) = view.sync()["items"]
+    assert "anybody there?" == question["text"]
+    assert "no key for zai" in answer["verdict"]
+    view.ask("set", name="model", value="echo")
+    view.ask("retry")
+    assert ["anybody there?"] * 2 == [item["text"] for item in view.sync()["items"]]
+
+
+def test_an_error_in_mid_answer_keeps_the_text(view: View):
+    """The text stays, with a remark, and Continue goes on with it."""
+    view.ask("set", name="model", value="echo/fail")
+    view.ask("send", text="one two three four")
+    assert "one two" == view.items["a1"]["text"]
+    assert "broken off" in view.items["a1"]["verdict"]
+    view.ask("set", name="model", value="echo")
+    view.ask("continue")
+    assert view.items["a1"]["text"].startswith("one two")
+    assert len("one two") < len(view.items["a1"]["text"])
+
+
+def test_stop_keeps_the_text(view: View):
+    """Stop ends the answer with what has come."""
+    view.ask("set", name="model", value="echo/slow")
+    view.desk.receive({"op": "send", "id": "1", "text": "word " * 400})
+    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["id"] == "a1" and m["blocks"])
+    view.desk.receive({"op": "stop"})
+    view.wait_for(lambda m: m["op"] == "status" and not m["busy"])
+    assert "stopped" in view.items["a1"]["verdict"]
+    assert "word" in view.items["a1"]["text"]
+
+
+def test_a_second_question_waits_for_the_first(view: View):
+    """While an answer comes, another question is refused and says why."""
+    view.ask("set", name="model", value="echo/slow")
+    view.desk.receive({"op": "send", "id": "1", "text": "word " * 400})
+    view.wait_for(lambda m: m["op"] == "status" and m["busy"])
+    view.desk.receive({"op": "send", "id": "2", "text": "more"})
+    answer = view.wait_for(lambda m: m["op"] == "answer" and m["id"] == "2")
+    assert "still coming" in answer["error"]
+
+
+def test_a_question_from_elsewhere_is_shown(view: View):
+    """What a magic cell asks in the same conversation is on the panel too."""
+    conversation = view.state.conversation("main")
+    run_sync(conversation.ask("from a cell"))
+    view.wait_for(lambda m: m["op"] == "items")
+    assert ["from a cell", "from a cell"] == view.said()
+
+
+def test_another_conversation_can_be_chosen(view: View):
+    """Choosing a label shows that conversation and keeps the first."""
+    view.ask("send", text="one")
+    view.ask("set", name="label", value="other")
+    assert ([], "other", ["main", "other"]) == (
+        view.said(),
+        view.head["label"],
+        view.head["labels"],
+    )
+    view.ask("set", name="label", value="main")
+    assert ["one", "one"] == view.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("temperature", "hot", "0 to 2"),
+        ("think", "hard", "off, low"),
+        ("nonsense", "1", "no setting"),
+    ],
+)
+def test_a_bad_setting_is_refused(view: View, name: str, value: str, words: str):
+    """A value that cannot be says what can."""
+    assert words in view.ask("set", name=name, value=value)["error"]
+
+
+def test_settings_reach_the_request(view: View):
+    """What is set is what the preview says would be sent."""
+    view.ask("set", name="system", value="Be brief.")
+    text = view.ask("preview", text="{{df}}?")["value"]
+    assert '"Be brief."' in text
+    assert '"42?"' in text
+    assert [] == view.said()
+
+
+def test_names_are_offered(view: View):
+    """Typing two braces offers the user's variables, without the private ones."""
+    answer = view.ask("complete", text="see {{d", cursor=7)["value"]
+    assert {
+        "start": 6,
+        "names": [{"name": "df", "kind": "int"}, {"name": "draft", "kind": "str"}],
+    } == answer
+    assert [] == view.ask("complete", text="plain", cursor=5)["value"]["names"]
+
+
+def test_export(view: View):
+    """A conversation can be had as Markdown, and as a notebook with its Python in code cells."""
+    view.ask("set", name="model", value="echo/code")
+    view.ask("send", text="hi")
+    markdown = view.ask("export", kind="markdown")["value"]
+    assert markdown["name"] == "main.md"
+    assert markdown["text"].startswith("> hi")
+    book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
+    assert ["markdown", "markdown", "code", "markdown"] == [c["cell_type"] for c in book["cells"]]
+    assert "print(text)" in book["cells"][2]["source"]
+
+
+def test_an_unknown_message_is_answered(view: View):
+    """A view of another version gets an answer and not silence."""
+    assert "does not know" in view.ask("fly")["error"]
+
+
+def test_models_are_listed(view: View):
+    """The picker is given full names."""
+    assert "echo/slow" in view.ask("models")["value"]
+
+
+def test_a_closed_panel_stops_and_lets_go():
+    """Closing cancels what the panel asked and leaves no listener."""
+    view = View(model="echo/slow")
+    view.desk.receive({"op": "send", "id": "1", "text": "word " * 400})
+    view.wait_for(lambda m: m["op"] == "status" and m["busy"])
+    conversation = view.desk.conversation
+    view.desk.close()
+    while conversation.answering:
+        run_sync(_nothing())
+    assert "cancelled" == conversation.reply.finish_reason
+    assert not conversation.listeners
+
+
+async def _nothing() -> None:
+    """Let the loop turn once."""
