@@ -1,4 +1,4 @@
-"""A 20 kB answer at 200 deltas a second in JupyterLab, beside a display updated at each delta."""
+"""20 kB at 200 deltas a second in JupyterLab: a cell, the panel, and their peers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.far_side import FarSide, Stream, openai_stream
 from tests.jupyter.lab import NotebookPage, Server, find_browser, open_browser
 from tests.jupyter.test_lab import LONG, pieces
 
-PATIENCE = 90
+PATIENCE = 60
 PER_DELTA = """
 import aiohttp, json
 from IPython.display import display, Markdown
@@ -27,18 +27,45 @@ async with aiohttp.ClientSession() as session:
                     text += choice["delta"].get("content") or ""
                     handle.update(Markdown(text))
 """
+OUTPUT_WIDGET = """
+import aiohttp, json, ipywidgets
+from IPython.display import display
+box, text = ipywidgets.Output(), ""
+display(box)
+async with aiohttp.ClientSession() as session:
+    async with session.post(URL + "/chat/completions", json={"messages": []}) as response:
+        async for line in response.content:
+            if line.startswith(b"data: {"):
+                for choice in json.loads(line[6:])["choices"]:
+                    text += choice["delta"].get("content") or ""
+                    data = {"text/markdown": text, "text/plain": text}
+                    box.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+"""
+PANEL = """
+from glm_magic import ChatPanel
+from IPython.display import display
+panel = ChatPanel()
+display(panel)
+panel._desk.receive({"op": "send", "text": "go"})
+"""
 # The clock of the page is the clock of this machine: when the end of the text is first on screen.
 WATCH = """(end) => {
     window.seenAt = null;
     const look = () => {
         const cell = document.querySelectorAll(".jp-Cell")[1];
-        const outputs = cell.querySelectorAll(".jp-OutputArea-output");
+        const outputs = cell.querySelectorAll(".jp-OutputArea-output, .glm-assistant");
         if (window.seenAt === null && [...outputs].some(node => node.textContent.includes(end)))
             window.seenAt = Date.now() / 1000;
         if (window.seenAt === null) requestAnimationFrame(look);
     };
     look();
 }"""
+PEERS = {
+    "%%glm in a cell": "%%glm\ngo",
+    "the panel": PANEL,
+    "a display, updated at each delta": PER_DELTA,
+    "an ipywidgets Output, set at each delta": OUTPUT_WIDGET,
+}
 
 
 class _Stamped(list[bytes]):
@@ -63,7 +90,7 @@ def rows() -> Iterator[tuple[str, ...]]:
     with TemporaryDirectory() as home, FarSide() as far_side, open_browser(path) as browser:
         server = Server(Path(home))
         try:
-            for name, cell in (("%%glm", "%%glm\ngo"), ("an update at each delta", PER_DELTA)):
+            for name, cell in PEERS.items():
                 yield (name, *_measure(browser, server, far_side, cell))
         finally:
             server.close()

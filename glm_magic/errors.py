@@ -19,11 +19,11 @@ Interrupted                  the user stopped the reply; a KeyboardInterrupt, no
 
 from __future__ import annotations
 
-import re
 import traceback
 from typing import TYPE_CHECKING, ClassVar
 
 from .redact import redact
+from .show.terminal import clean
 
 if TYPE_CHECKING:
     from .messages import Reply
@@ -31,14 +31,10 @@ if TYPE_CHECKING:
 MAX_LINES = 6
 MAX_CHARS = 500
 
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-
 
 def tidy(text: str, limit: int = MAX_CHARS) -> str:
     """Return foreign *text* fit for an error: keys masked, controls shown, cut at *limit*."""
-    shown = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", redact(text)).strip()
+    shown = clean(redact(text)).strip()
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 

@@ -37,7 +37,7 @@ def targets() -> set[str]:
 def required() -> set[str]:
     """Return the projects that pyproject.toml names, optional ones included."""
     project = (ROOT / "pyproject.toml").read_text().partition("[tool.")[0]
-    return set(re.findall(r'"([a-z_-]+)(?=[><=])', project)) - {"hatchling"}
+    return set(re.findall(r'"([a-z0-9_-]+)(?=[><=])', project)) - {"hatchling"}
 
 
 @pytest.mark.parametrize("file", TESTS, ids=named)

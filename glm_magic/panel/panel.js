@@ -21,7 +21,8 @@ const STRINGS = {
     temperature: "Temperature", names: "Names",
     exportMarkdown: "Export Markdown", exportNotebook: "Export notebook",
     levels: { "": "as the model does", off: "off", low: "low", high: "high", max: "max" },
-    thinking: (seconds) => `Thinking … ${seconds} s`, thought: (seconds) => `Thought for ${seconds} s`,
+    thinking: (seconds) => `Thinking … ${seconds} s`,
+    thought: (seconds) => `Thought for ${seconds} s`,
     editing: "Editing a question: what follows it goes away, and Undo brings it back.",
     previewed: "This will be sent", inserting: "This will be a new cell",
     insert: "Insert", copy: "Copy", copied: "Copied", inserted: "The code is in a new cell.",
@@ -73,7 +74,8 @@ const ICONS = { // for the buttons of these names, as lines in a square of 24 by
   insertCode: "M4 4h16v6H4zM12 14v7M8.5 17.5h7",
   retry: "M20 11a8 8 0 1 0-2.3 6M20 4v7h-7",
   send: "M12 19V5M6 11l6-6 6 6",
-  settings: "M4 8h7M17 8h3M11 8a3 3 0 1 0 6 0a3 3 0 1 0-6 0M4 16h2M12 16h8M6 16a3 3 0 1 0 6 0a3 3 0 1 0-6 0",
+  settings:
+    "M4 8h7M17 8h3M4 16h2M12 16h8M17 8a3 3 0 1 0-6 0a3 3 0 1 0 6 0M12 16a3 3 0 1 0-6 0a3 3 0 1 0 6 0",
   stop: "M8 8h8v8H8z",
   toEnd: "M12 5v14M6 13l6 6 6-6",
   undo: "M8 13L4 9l4-4M4 9h10a5 5 0 0 1 0 10h-4",
@@ -96,7 +98,7 @@ function makeIcon(name) {
   return icon;
 }
 
-/** A button for the panel's action *act*; with the class `glm-text` words are on it, else a picture. */
+/** A button for the panel's action *act*: with the class `glm-text` in words, else a picture. */
 function makeButton(act, words, more = "") {
   const button = make("button", { type: "button", class: `glm-button ${more}`, "data-act": act });
   if (more.includes("glm-text")) button.textContent = words[act];
@@ -366,10 +368,11 @@ class Settings {
 
   /** What the user set *name* to, or undefined when that is nothing new. */
   changed(name) {
-    const { [name]: control } = this.controls;
-    const isEmpty = name in this.lists && !control.value.trim();
-    if (isEmpty || control.value === this.known[name] || !control.reportValidity()) return undefined;
-    return name === "temperature" && control.value ? Number(control.value) : control.value;
+    const control = this.controls[name];
+    const { value } = control;
+    const isEmpty = name in this.lists && !value.trim();
+    if (isEmpty || value === this.known[name] || !control.reportValidity()) return undefined;
+    return name === "temperature" && value ? Number(value) : value;
   }
 }
 

@@ -37,6 +37,10 @@ DISTANCE = """() => {
 PRESS = """(box, key) =>
     box.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...key }))"""
 
+KEEP_BREAKS_BACK = """(box) => box.addEventListener("beforeinput", (event) => {
+    if (event.inputType === "insertLineBreak") event.preventDefault();
+})"""
+
 
 def item(name: str, text: str, blocks: list[str] | None = None, **head: Any) -> dict[str, Any]:
     """An item as the kernel sends it whole; a *name* with q is a question."""
@@ -314,7 +318,8 @@ def test_enter_sends(front: Front):
 
 
 def test_shift_enter_breaks_the_line(front: Front):
-    """Shift+Enter adds a line, for which the box grows, and sends nothing."""
+    """Shift+Enter adds a line, for which the box grows, though JupyterLab keeps breaks back."""
+    front.box.evaluate(KEEP_BREAKS_BACK)
     before = front.box.bounding_box()["height"]
     front.box.type("a")
     front.box.press("Shift+Enter")
@@ -771,6 +776,15 @@ def test_the_keyboard_reaches_everything(front: Front):
             )
         )
     assert set() == set(wanted) - set(reached)
+
+
+def test_keys_in_the_panel_are_no_commands(front: Front):
+    """What has the focus tells JupyterLab not to take its keys for commands."""
+    marked = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
+    front.box.focus()
+    assert front.page.evaluate(marked)
+    front.button("send").focus()
+    assert front.page.evaluate(marked)
 
 
 def test_every_control_has_a_name(front: Front):
