@@ -15,6 +15,7 @@ from ..conversation import Conversation
 from ..state import shared
 from .desk import Desk
 from .export import transcript
+from .items import JSON
 
 _HERE = Path(__file__).parent
 
@@ -37,7 +38,7 @@ class ChatPanel(anywidget.AnyWidget):
         self._is_shown = False
         self._desk = Desk(
             shared(),
-            self.send,
+            self._tell,
             label=label or "",
             model=model or "",
             namespace=_namespace,
@@ -49,6 +50,13 @@ class ChatPanel(anywidget.AnyWidget):
         """Stop its answer and take the panel away."""
         self._desk.close()
         super().close()
+
+    def _tell(self, message: JSON) -> None:
+        """Send *message* to the views, from any thread."""
+        self.send(message)
+        # ipykernel 7.4 takes what views say wherever the comm spoke last, which is the main shell;
+        # without this, JupyterLab's own choice holds: a subshell, which a running cell leaves free.
+        self.comm.__dict__.pop("_reply_subshell_id", None)
 
     def _ipython_display_(self) -> None:
         bundle = self._repr_mimebundle_()

@@ -1,4 +1,4 @@
-"""Hostile answers in real JupyterLab: nothing runs, loads or leads away, in a cell and on the panel."""
+"""Hostile answers in real JupyterLab, in a cell and on the panel: nothing runs or loads."""
 
 from __future__ import annotations
 

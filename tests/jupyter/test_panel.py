@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from tests.far_side import FarSide, Gate, Stream, openai_stream
-from tests.jupyter.lab import Face, NotebookPage
+from tests.jupyter.lab import NOTEBOOK, Face, NotebookPage
 
+KERNEL = f"{NOTEBOOK}.sessionContext.session.kernel"
+CELLS = f"{NOTEBOOK}.content.widgets"
+#: What an input method does: Enter chooses a word and must not send half of it.
+COMPOSE = """(box) => {
+    box.dispatchEvent(new CompositionEvent("compositionstart"));
+    box.value = "ni";
+    box.dispatchEvent(new InputEvent("input", {isComposing: true}));
+    const enter = {key: "Enter", keyCode: 229, isComposing: true, bubbles: true};
+    box.dispatchEvent(new KeyboardEvent("keydown", enter));
+    box.dispatchEvent(new CompositionEvent("compositionend"));
+}"""
 OpenNotebook = Callable[..., NotebookPage]
 CODE = "Run this:\n\n```python\nprint('in', 'serted')\n```\n\nThat is all."
 
@@ -55,11 +66,17 @@ class Chat:
         ]
 
 
+@pytest.fixture(params=["lab", "notebook"])
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each test runs in both front ends."""
+    return request.param
+
+
 @pytest.fixture
-def open_chat(open_notebook: OpenNotebook, far_side: FarSide) -> Callable[..., Chat]:
+def open_chat(open_notebook: OpenNotebook, far_side: FarSide, face: Face) -> Callable[..., Chat]:
     """A function that opens a notebook with a panel in its second cell, and more cells below."""
 
-    def open_(*cells: str, face: Face = "lab") -> Chat:
+    def open_(*cells: str) -> Chat:
         setup = (
             "%load_ext glm_magic\n"
             f"%config GlmConfig.base_url = '{far_side.url}/v1'\n"
@@ -83,10 +100,9 @@ def held(*pieces: str) -> tuple[Stream, Gate]:
     return Stream([*chunks, gate, finish, done]), gate
 
 
-@pytest.mark.parametrize("face", ["lab", "notebook"])
 def test_send_stream_and_stop(open_chat: Callable[..., Chat], far_side: FarSide, face: Face):
     """An answer grows on the panel; Stop keeps it and closes the connection; Retry asks again."""
-    chat = open_chat(face=face)
+    chat = open_chat()
     script, _ = held("The **first** words", " and more")
     far_side.queue(script)
     chat.send("what is it?")
@@ -168,29 +184,34 @@ def test_two_views_and_a_cell_share_a_conversation(
     assert sent == ["from the panel", "panel answer", "from the cell"]
 
 
-def test_the_panel_goes_on_while_a_cell_runs(open_chat: Callable[..., Chat], far_side: FarSide):
-    """The text grows on the panel while the kernel is busy with a cell."""
-    chat = open_chat(
-        "import pathlib\nwhile not pathlib.Path('go-on').exists(): pass\nprint('done')"
-    )
-    first, second = Gate(), Gate()
+def test_the_panel_goes_on_while_a_cell_runs(
+    open_chat: Callable[..., Chat], far_side: FarSide, face: Face
+):
+    """The text grows while the kernel is busy with a cell, and Stop works at once."""
+    name = f"go-on-{face}"
+    wait = f"while not pathlib.Path({name!r}).exists(): time.sleep(0.05)"
+    chat = open_chat(f"import pathlib, time\n{wait}\nprint('done')")
+    first, second, never = Gate(), Gate(), Gate()
     *chunks, finish, done = openai_stream(["one ", "two ", "three"])
-    far_side.queue(Stream([*chunks[:2], first, chunks[2], second, *chunks[3:], finish, done]))
+    far_side.queue(
+        Stream([*chunks[:2], first, chunks[2], second, *chunks[3:], never, finish, done])
+    )
     chat.send("count")
     chat.page.start(2)
-    chat.page.page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
-    )
+    chat.page.page.wait_for_function(f"() => {KERNEL}.status === 'busy'")
     first.open()
     chat.wait_for("two")
     second.open()
     chat.wait_for("three")
+    chat.press("stop")
+    assert far_side.requests[-1].closed()
+    chat.wait_until_idle()
     assert chat.page.output(2).filter(has_text="done").count() == 0
-    (chat.page.file.parent / "go-on").touch()
+    (chat.page.file.parent / name).touch()
     chat.page.wait_for("done", 2)
 
 
-def test_insert_code(open_chat: Callable[..., Chat], far_side: FarSide):
+def test_insert_code(open_chat: Callable[..., Chat], far_side: FarSide, face: Face):
     """Code of an answer is shown, and then is a new cell to the letter."""
     chat = open_chat()
     far_side.queue(Stream(openai_stream(CODE)))
@@ -200,32 +221,29 @@ def test_insert_code(open_chat: Callable[..., Chat], far_side: FarSide):
     chat.panel.locator("figure").hover()
     chat.press("insertCode")
     shown = chat.panel.locator(".glm-sheet pre").inner_text()
-    chat.page.screenshot("panel-insert")
+    chat.page.screenshot(f"panel-insert-{face}")
     chat.panel.locator(".glm-sheet button.glm-primary").click()
-    sources = chat.page.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.content.widgets.map(w => w.model.sharedModel.source)"
-    )
+    sources = chat.page.page.evaluate(f"() => {CELLS}.map(cell => cell.model.sharedModel.source)")
     assert shown == "print('in', 'serted')"
     assert shown in sources
 
 
-def test_dark_and_narrow(open_chat: Callable[..., Chat], far_side: FarSide):
+def test_dark_and_narrow(open_chat: Callable[..., Chat], far_side: FarSide, face: Face):
     """In the dark theme text is light, and at 400 px nothing hangs out of the panel."""
     chat = open_chat()
     far_side.queue(Stream(openai_stream("# Title\n\n$a^2+b^2$ and `code`\n\n" + CODE)))
     chat.send("show everything")
     chat.wait_for("That is all.")
     page = chat.page.page
-    page.evaluate(
-        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    theme = "{theme: 'JupyterLab Dark'}"
+    page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    chat.page.screenshot("panel-dark")
+    chat.page.screenshot(f"panel-dark-{face}")
     panel: Any = chat.panel.evaluate(
         "(node) => { node.style.width = '400px'; "
         "return {wide: node.scrollWidth > node.clientWidth, color: getComputedStyle(node).color} }"
     )
-    chat.page.screenshot("panel-narrow")
+    chat.page.screenshot(f"panel-narrow-{face}")
     assert not panel["wide"]
     assert min(int(n) for n in panel["color"].removeprefix("rgb(").rstrip(")").split(",")[:3]) > 128
     assert chat.panel.locator("math").count() > 0
@@ -251,12 +269,7 @@ def test_keyboard_and_composition(open_chat: Callable[..., Chat], far_side: FarS
     chat = open_chat()
     before = len(far_side.requests)
     chat.box.focus()
-    chat.box.evaluate(
-        "(box) => { box.dispatchEvent(new CompositionEvent('compositionstart'));"
-        "box.value = 'ni'; box.dispatchEvent(new InputEvent('input', {isComposing: true}));"
-        "box.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', keyCode: 229, isComposing: true, bubbles: true}));"
-        "box.dispatchEvent(new CompositionEvent('compositionend')); }"
-    )
+    chat.box.evaluate(COMPOSE)
     chat.box.fill("你好")
     chat.box.press("Shift+Enter")
     chat.page.page.keyboard.type("world")
