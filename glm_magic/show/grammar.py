@@ -80,9 +80,11 @@ def read_formula(
     ends before the line *end* of *state*.
     """
     lines: list[str] = []
-    at = opening.end()
+    at, closing = opening.end(), closing_of(opening)
+    if not _ends_a_line(state.src, closing, at):  # most cannot be one, and are not looked at again
+        return None
     for line in range(start, end):
-        body, closed, rest = state.src[at : state.eMarks[line]].partition(closing_of(opening))
+        body, closed, rest = state.src[at : state.eMarks[line]].partition(closing)
         lines.append(body)
         if closed:
             tex = _trim("\n".join(lines), opening)
@@ -92,6 +94,15 @@ def read_formula(
         if is_outside or at - opening.end() > LONGEST_FORMULA:
             break
     return None
+
+
+def _ends_a_line(text: str, closing: str, start: int) -> bool:
+    """Whether the next *closing* after *start* is near, and the last thing in its line."""
+    end = text.find(closing, start, start + LONGEST_FORMULA)
+    if end < 0:
+        return False
+    line_end = text.find("\n", end)
+    return not text[end + len(closing) : line_end if line_end >= 0 else None].strip()
 
 
 def _line_break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001, the parser's interface
