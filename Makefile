@@ -10,7 +10,7 @@ NEEDS := pyproject.toml constraints.txt
 export PIP_NO_INPUT := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lab bench fuzz browser clean
+.PHONY: help demo test check pythons lab bench fuzz browser clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -33,6 +33,9 @@ check: $(VENV)/.dev ## lint, format, types, and what the documents say
 lab: $(VENV)/.dev ## open JupyterLab on the quickstart
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
 
+pythons: $(VENV)/.dev ## run what needs no browser on the other Pythons that are installed
+	.ci/pythons
+
 bench: $(VENV)/.dev browser ## measure the ratios the documents quote
 	$(BIN)/python -m benchmarks.run
 
@@ -43,7 +46,7 @@ browser: ## see to it that there is a Chromium
 	@.ci/install-browser
 
 clean: ## remove all that make has made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-3.* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Made again when it is missing or was left half made; kept when somebody brought one.
 $(VENV)/.pip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -20,7 +21,7 @@ def normalise(base_url: str, *, version: str = "") -> str:
     """
     text = base_url.strip()
     parts = _split(text if "://" in text else f"//{text}")
-    if parts is None or not parts.hostname:
+    if parts is None or not parts.hostname or re.search(r"\s", parts.netloc):
         raise _no_address(f"{_without_user(text)!r}", "http://127.0.0.1:8000/v1")
     scheme = parts.scheme or ("http" if is_loopback(parts.hostname) else "https")
     path = parts.path.rstrip("/")
@@ -91,7 +92,7 @@ def check_proxy(proxy: str) -> str:
         )
         raise ConfigError(msg, remedy=remedy)
     parts = _split(text)
-    if parts is None or not parts.hostname:
+    if parts is None or not parts.hostname or re.search(r"\s", parts.netloc):
         raise _no_address(f"the proxy {shown!r}", "http://127.0.0.1:7890")
     return text
 

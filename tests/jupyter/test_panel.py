@@ -10,7 +10,6 @@ import pytest
 from tests.far_side import FarSide, Gate, Stream, openai_stream
 from tests.jupyter.lab import NOTEBOOK, Face, NotebookPage
 
-KERNEL = f"{NOTEBOOK}.sessionContext.session.kernel"
 CELLS = f"{NOTEBOOK}.content.widgets"
 #: What an input method does: Enter chooses a word and must not send half of it.
 COMPOSE = """(box) => {
@@ -190,7 +189,7 @@ def test_the_panel_goes_on_while_a_cell_runs(
     """The text grows while the kernel is busy with a cell, and Stop works at once."""
     name = f"go-on-{face}"
     wait = f"while not pathlib.Path({name!r}).exists(): time.sleep(0.05)"
-    chat = open_chat(f"import pathlib, time\n{wait}\nprint('done')")
+    chat = open_chat(f"import pathlib, time\nprint('started')\n{wait}\nprint('done')")
     first, second, never = Gate(), Gate(), Gate()
     *chunks, finish, done = openai_stream(["one ", "two ", "three"])
     far_side.queue(
@@ -198,7 +197,7 @@ def test_the_panel_goes_on_while_a_cell_runs(
     )
     chat.send("count")
     chat.page.start(2)
-    chat.page.page.wait_for_function(f"() => {KERNEL}.status === 'busy'")
+    chat.page.wait_for("started", 2)
     first.open()
     chat.wait_for("two")
     second.open()
