@@ -9,7 +9,7 @@ from importlib.metadata import version
 from benchmarks import interrupt, lab, load
 
 QUESTIONS = (load, interrupt, lab)
-WIDTHS = (44, 14, 14, 40)
+WIDTHS = (50, 14, 14, 40)
 
 
 def main() -> int:
@@ -20,10 +20,8 @@ def main() -> int:
     for question in QUESTIONS:
         print(f"\n{question.__doc__.splitlines()[0]}\n")
         for row in question.rows():
-            print(
-                "  "
-                + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, WIDTHS, strict=True))
-            )
+            cells = (f"{cell:<{width}}" for cell, width in zip(row, WIDTHS, strict=True))
+            print("  " + "  ".join(cells).rstrip(), flush=True)
     return 0
 
 

@@ -215,6 +215,7 @@ ERRORS = {
     "401": (Status(401, {"error": {"message": f"bad key {KEY}"}}), "AuthenticationError"),
     "404 model": (Status(404, {"error": {"code": "1211", "message": "no model"}}), "ModelError"),
     "429 quota": (Status(429, QUOTA), "QuotaError"),
+    "503": (Status(503, {"error": {"message": "Loading model"}}), "OverloadError"),
     "page": (Status(200, PAGE, content_type="text/html"), "ProtocolError"),
 }
 
@@ -224,6 +225,7 @@ def test_an_error_is_short_and_says_what_to_do(loaded: Kernel, far_side: FarSide
     """Six lines or fewer with the host, even under %xmode Verbose, and no key."""
     script, kind = ERRORS[name]
     loaded.run("%xmode Verbose\nimport logging; logging.basicConfig(level=logging.DEBUG)")
+    loaded.run("%config GlmConfig.retries = 0")
     far_side.queue(script)
     cell = loaded.run("%glm hello")
     assert (cell.status, cell.error["ename"]) == ("error", kind)
