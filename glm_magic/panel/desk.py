@@ -25,8 +25,8 @@ from ..state import DEFAULT_LABEL, State
 from .items import JSON, Failure, Items
 from .operations import OPERATIONS
 
-#: Seconds between two patches: twenty a second, which any front end keeps up with.
-PAUSE = 0.05
+#: Seconds between two patches: fifteen a second look like a flow, and any front end keeps up.
+PAUSE = 1 / 15
 
 
 class Desk:
@@ -57,7 +57,7 @@ class Desk:
         self._tasks: set[asyncio.Future[None]] = set()
         self._status: JSON = {}
         self._heard = self._flushed = 0.0
-        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
         self._begin(label or DEFAULT_LABEL)
 
     def _begin(self, label: str) -> None:
@@ -197,13 +197,17 @@ class Desk:
             background.loop.call_soon_threadsafe(self._schedule)
 
     def _schedule(self, wait: float = PAUSE) -> None:
-        if not self._is_due:
-            self._is_due = True
-            loop = asyncio.get_running_loop()
-            loop.call_later(max(0.0, self._flushed + wait - time.monotonic()), self._flush_due)
+        """See to it that the views are told *wait* seconds after the last time, or before."""
+        loop = asyncio.get_running_loop()
+        due = max(loop.time(), self._flushed + wait)
+        if self._timer is not None and self._timer.when() <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._flush_due)
 
     def _flush_due(self) -> None:
-        self._is_due = False
+        self._timer = None
         self.flush()
 
     def flush(self) -> None:

@@ -74,15 +74,15 @@ class Item:
         """Take in what the item says now; return the patch for the views, or None."""
         old, known = self.body.text, self.head
         start, thought = self.body.update(text), self.reasoning.update(reasoning)
-        self.head = {"id": self.id, "role": self.role, "text_length": len(text), **head}
+        self.head = {"id": self.id, "role": self.role, **head}
         if start is None and thought is None and self.head == known:
             return None
         kept = len(old) if text.startswith(old) else 0
-        tail = {"start": kept, "text": text[kept:]}
+        news = {name: value for name, value in self.head.items() if known.get(name) != value}
         start = len(self.body.blocks) if start is None else start
         patch = {
             "op": "patch",
-            "item": {**self.head, "text_tail": tail},
+            "item": {"id": self.id, **news, "text_tail": {"start": kept, "text": text[kept:]}},
             "start": start,
             "blocks": self.body.blocks[start:],
         }

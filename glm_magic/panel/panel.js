@@ -98,6 +98,12 @@ function makeIcon(name) {
   return icon;
 }
 
+/** Have *node* hold *parts* and nothing else; what it holds already costs the browser nothing. */
+function say(node, ...parts) {
+  const text = parts.map((part) => part.textContent ?? part).join("");
+  if (node.textContent !== text) node.replaceChildren(...parts);
+}
+
 /** A button for the panel's action *act*: with the class `glm-text` in words, else a picture. */
 function makeButton(act, words, more = "") {
   const button = make("button", { type: "button", class: `glm-button ${more}`, "data-act": act });
@@ -161,10 +167,29 @@ function download({ name, mime, text }) {
 
 // --- one question or answer ----------------------------------------------------------------
 
-/** Replace the blocks of *list* from *start* to the end by those of *blocks*. */
-function swapBlocks(list, start, blocks, words) {
-  while (list.children.length > start) list.lastElementChild.remove();
-  list.append(...blocks.map((html) => makeBlock(html, words)));
+const GROUP = 16; // blocks that the browser lays out, or leaves out while they are far off, as one
+
+/** The blocks of a text, in groups, as each frame costs the browser something for every box. */
+class Blocks {
+  constructor(words) {
+    this.words = words;
+    this.shown = [];
+    this.node = make("div", { class: "glm-blocks" });
+  }
+
+  /** Replace the blocks from *start* to the end by those of *blocks*. */
+  swap(start, blocks) {
+    const groups = this.node.children;
+    for (const block of this.shown.splice(start)) block.remove();
+    while (groups.length * GROUP >= start + GROUP) this.node.lastElementChild.remove();
+    for (const html of blocks) this.append(makeBlock(html, this.words));
+  }
+
+  append(block) {
+    if (this.shown.length % GROUP === 0) this.node.append(make("div", { class: "glm-group" }));
+    this.node.lastElementChild.append(block);
+    this.shown.push(block);
+  }
 }
 
 function makeBlock(html, words) {
@@ -194,16 +219,17 @@ class Item {
     this.side = role === "user" ? "user" : "assistant";
     this.text = "";
     this.length = 0; // of the text, in characters as the kernel counts them
-    this.thoughts = make("div", { class: "glm-blocks" });
+    this.head = {};
+    this.thoughts = new Blocks(words);
     this.summary = make("summary");
-    this.reasoning = make("details", { class: "glm-reasoning" }, this.summary, this.thoughts);
-    this.body = make("div", { class: "glm-blocks" });
+    this.reasoning = make("details", { class: "glm-reasoning" }, this.summary, this.thoughts.node);
+    this.body = new Blocks(words);
     this.notes = make("ul", { class: "glm-notes" });
     this.verdict = make("p", { class: "glm-verdict" });
     this.footer = make("span", { class: "glm-footer" });
     this.continue = makeButton("continue", words, "glm-text glm-last glm-idle");
     const foot = make("footer", { class: "glm-foot" }, this.footer, this.makeActions(words));
-    const parts = [this.reasoning, this.body, this.notes, this.verdict, foot];
+    const parts = [this.reasoning, this.body.node, this.notes, this.verdict, foot];
     const named = { "data-item": id, "aria-label": words[this.side] };
     this.node = make("article", { class: `glm-item glm-${this.side}`, ...named }, ...parts);
   }
@@ -215,27 +241,28 @@ class Item {
     return make("div", { class: "glm-actions" }, ...buttons);
   }
 
-  patch({ item, start, blocks, reasoning }) {
-    swapBlocks(this.body, start, blocks, this.words);
-    if (reasoning) swapBlocks(this.thoughts, reasoning.start, reasoning.blocks, this.words);
-    if (item.text_tail) this.takeTail(item.text_tail);
-    this.length = item.text_length;
-    this.showHead(item);
+  /** Take in what has changed: of the head only what is new, of the blocks all from *start* on. */
+  patch({ item: { text_tail: tail, ...news }, start, blocks, reasoning }) {
+    this.body.swap(start, blocks);
+    if (reasoning) this.thoughts.swap(reasoning.start, reasoning.blocks);
+    this.takeTail(tail);
+    this.showHead(Object.assign(this.head, news));
   }
 
   takeTail({ start, text }) {
     const kept = start < this.length ? takeCharacters(this.text, start) : this.text;
     this.text = kept + text;
+    this.length = start + Array.from(text).length;
   }
 
-  showHead({ footer, notes, verdict, thought_seconds: seconds, done }) {
+  showHead({ footer, notes = [], verdict, thought_seconds: seconds = 0, done }) {
     const summary = done || this.text ? this.words.thought : this.words.thinking;
     this.node.classList.toggle("glm-growing", !done);
-    this.reasoning.hidden = !this.thoughts.hasChildNodes();
-    this.summary.textContent = summary(seconds ?? 0);
-    this.notes.replaceChildren(...(notes ?? []).map((note) => make("li", {}, note)));
-    this.verdict.textContent = verdict;
-    this.footer.textContent = footer;
+    this.reasoning.hidden = !this.thoughts.shown.length;
+    say(this.summary, summary(seconds));
+    say(this.notes, ...notes.map((note) => make("li", {}, note)));
+    say(this.verdict, verdict);
+    say(this.footer, footer);
     this.continue.hidden = !verdict || !this.text;
   }
 }

@@ -11,7 +11,7 @@ import pytest
 
 from glm_magic.config import GlmConfig
 from glm_magic.loop import run_sync
-from glm_magic.panel.desk import Desk
+from glm_magic.panel.desk import PAUSE, Desk
 from glm_magic.state import State
 
 Message = dict[str, Any]
@@ -67,13 +67,13 @@ class View:
 
     def _on_patch(self, message: Message) -> None:
         head = dict(message["item"])
-        old = self.items.setdefault(head["id"], {"text": "", "blocks": [], "reasoning": []})
+        old = self.items.get(head["id"], {"text": "", "blocks": [], "reasoning": []})
         tail = head.pop("text_tail")
         text = old["text"][: tail["start"]] + tail["text"]
         blocks = old["blocks"][: message["start"]] + message["blocks"]
         thought = message.get("reasoning", {"start": len(old["reasoning"]), "blocks": []})
         reasoning = old["reasoning"][: thought["start"]] + thought["blocks"]
-        self.items[head["id"]] = {**head, "text": text, "blocks": blocks, "reasoning": reasoning}
+        self.items[head["id"]] = {**old, **head, "text": text, "blocks": blocks, "reasoning": reasoning}
 
 
 @pytest.fixture
@@ -93,6 +93,21 @@ def test_a_question_is_answered_in_patches(view: View):
     assert ["user", "assistant"] == [item["role"] for item in patched.values()]
     assert "<strong>you</strong>" in patched["a1"]["blocks"][0]
     assert patched == {item["id"]: item for item in view.sync()["items"]}
+
+
+def test_a_change_does_not_wait_for_the_clock_of_the_silence(view: View):
+    """While an answer comes, the next words are told with the next patch, not a second later."""
+    view.ask("set", name="model", value="echo/slow")
+    view.desk.receive({"op": "send", "id": "1", "text": "one two three"})
+    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["text_tail"]["text"] == "one")
+
+    async def due() -> float:
+        view.desk.flush()  # busy: the seconds are to go on
+        view.desk._on_change()
+        assert view.desk._timer is not None
+        return view.desk._timer.when() - view.desk._flushed
+
+    assert run_sync(due()) <= PAUSE
 
 
 def test_each_message_is_json(view: View):

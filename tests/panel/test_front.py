@@ -46,7 +46,7 @@ def item(name: str, text: str, blocks: list[str] | None = None, **head: Any) -> 
     """An item as the kernel sends it whole; a *name* with q is a question."""
     role = "user" if name.startswith("q") else "assistant"
     quiet = {"footer": "", "notes": [], "verdict": "", "thought_seconds": 0, "done": True}
-    content = {"text": text, "text_length": len(text), "blocks": blocks or [f"<p>{text}</p>"]}
+    content = {"text": text, "blocks": blocks or [f"<p>{text}</p>"]}
     return {"id": name, "role": role, "reasoning": [], **content, **quiet, **head}
 
 
