@@ -33,6 +33,7 @@ const STRINGS = {
     busy: "An answer is being written: wait for it, or stop it.",
     late: "The kernel is busy; the message waits.",
     gone: "There is no kernel behind this panel: run its cell again.",
+    said: {},
   },
   zh: {
     panel: "GLM 对话", user: "提问", assistant: "回答", log: "对话内容",
@@ -54,12 +55,33 @@ const STRINGS = {
     cleared: "对话已清空。", stopping: "正在停止……", started: "开始回答。", finished: "回答完毕。",
     busy: "正在回答：请等待，或先停止。", late: "内核正忙，消息在等待。",
     gone: "此面板没有连接内核：请重新运行它的单元格。",
+    said: { // the kernel's own sentences
+      "cut off at the token limit": "达到 token 上限，回答被截断",
+      "stopped by the vendor's moderation": "被服务商的内容审核中止",
+      "stopped before its end": "回答未完即被停止",
+      "the stream broke off before its end": "数据流中断，回答不完整",
+      "broken off by an error": "因出错而中断",
+      "the model asks to call a tool, which %glm does not do": "模型要求调用工具，%glm 不支持",
+      "the answer is empty": "回答为空",
+      "the token limit was used up by thinking: raise --max-tokens, or --think off":
+        "token 上限已被思考用尽：请调高上限，或关闭思考",
+      "the stream ended before the answer was complete": "回答完成之前数据流就结束了",
+      "the vendor's moderation ended the answer": "服务商的内容审核结束了回答",
+      "stopped before an answer came": "回答到来之前已停止",
+      thinking: "思考中", waiting: "等待中",
+    },
   },
 };
 
 function chooseWords() {
   const languages = [document.documentElement.lang, navigator.language];
   return languages.some((name) => /^zh\b/i.test(name)) ? STRINGS.zh : STRINGS.en;
+}
+
+/** What the kernel *said*, in the reader's language as far as there are words for it. */
+function translate(said, words) {
+  const [, start, rest] = /^(thinking|waiting)( … \d+ s)$/.exec(said) ?? [said, said, ""];
+  return (words.said[start] ?? start) + rest;
 }
 
 // --- building elements ---------------------------------------------------------------------
@@ -260,8 +282,8 @@ class Item {
     this.node.classList.toggle("glm-growing", !done);
     this.reasoning.hidden = !this.thoughts.shown.length;
     say(this.summary, summary(seconds));
-    say(this.notes, ...notes.map((note) => make("li", {}, note)));
-    say(this.verdict, verdict);
+    say(this.notes, ...notes.map((note) => make("li", {}, translate(note, this.words))));
+    say(this.verdict, translate(verdict, this.words));
     say(this.footer, footer);
     this.continue.hidden = !verdict || !this.text;
   }
@@ -737,7 +759,8 @@ class Panel {
   showStatus(news) {
     const now = Object.assign(this.now, news);
     const late = now.isLate ? this.words.late : "";
-    this.status.textContent = now.waiting || late || now.progress || this.words.hint;
+    this.status.textContent =
+      now.waiting || late || translate(now.progress ?? "", this.words) || this.words.hint;
     this.root.classList.toggle("glm-busy", Boolean(now.busy));
     this.stopButton.hidden = !now.busy;
     this.sendButton.hidden = Boolean(now.busy);

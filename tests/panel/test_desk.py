@@ -73,7 +73,13 @@ class View:
         blocks = old["blocks"][: message["start"]] + message["blocks"]
         thought = message.get("reasoning", {"start": len(old["reasoning"]), "blocks": []})
         reasoning = old["reasoning"][: thought["start"]] + thought["blocks"]
-        self.items[head["id"]] = {**old, **head, "text": text, "blocks": blocks, "reasoning": reasoning}
+        self.items[head["id"]] = {
+            **old,
+            **head,
+            "text": text,
+            "blocks": blocks,
+            "reasoning": reasoning,
+        }
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from glm_magic.messages import Delta, Finish, Reply
+from glm_magic.show.remarks import GOES_ON, verdict
 from tests.jupyter.lab import find_browser, open_browser
 
 if TYPE_CHECKING:
@@ -827,6 +829,26 @@ def test_both_languages_say_everything(front: Front):
     names = f"Object.values({table}).map((words) => Object.keys(words).sort())"
     english, chinese = front.page.evaluate(names)
     assert english == chinese
+
+
+def test_what_the_kernel_says_is_chinese_too(new_front: Callable[..., Front]):
+    """Every verdict and the seconds of waiting have Chinese words; an unknown sentence stays."""
+    front = new_front(locale="zh-CN").load()
+    replies = [Reply(finish_reason=reason) for reason in get_args(Finish)]
+    for reply in replies:
+        reply.add(Delta(content="text"))
+    said = {
+        verdict(each).replace(GOES_ON, "") for each in [*replies, Reply(finish_reason="length")]
+    }
+    for sentence in filter(None, said):
+        front.say(state(item("a1", "text", verdict=sentence)))
+        shown = front.page.locator(".glm-verdict").inner_text()
+        assert shown != sentence
+        assert any("\u4e00" <= sign <= "\u9fff" for sign in shown)
+    front.say(state(item("a1", "text", verdict="Something new.")))
+    assert "Something new." == front.page.locator(".glm-verdict").inner_text()
+    front.say(status(busy=True, progress="thinking … 7 s"))
+    assert "思考中 … 7 s" == front.page.locator(".glm-status").inner_text()
 
 
 def test_a_closed_view_is_gone(front: Front):
