@@ -45,6 +45,9 @@ class Decoder(Protocol):
     def is_done(self) -> bool:
         """Whether the last delta was given out."""
 
+    def join(self, chunk: bytes) -> bytes:
+        """Return *chunk* of the stream, to be framed, in as few events as say the same."""
+
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
 
@@ -244,7 +247,7 @@ async def _read_events(
     size = 0
     chunk = head
     while chunk:
-        events = sse.feed(chunk)
+        events = sse.feed(decoder.join(chunk))
         for delta in (delta for event in events for delta in decoder.decode(event)):
             size += len(delta.content) + len(delta.reasoning) - delta.retract
             yield delta

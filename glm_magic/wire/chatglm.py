@@ -107,6 +107,10 @@ class SnapshotDecoder:
         """Whether the last delta was given out."""
         return self._is_done
 
+    def join(self, chunk: bytes) -> bytes:
+        """Return *chunk* as it is: snapshots are told apart one by one."""
+        return chunk
+
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds.
 

@@ -10,6 +10,7 @@ from .answer import Answer
 from .codes import classify
 from .payload import JSON, object_of, objects_of, read_event, read_object, text_of
 from .restart import ChunkIds
+from .runs import Runs
 from .shaping import shape
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class OpenAIDecoder:
     """
 
     def __init__(self) -> None:
+        self.join = Runs().join
         self._answer = Answer()
         self._ids = ChunkIds()
         self._finish: Finish | None = None
