@@ -176,11 +176,12 @@ def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple
     for exchange in conversation.exchanges:
         answer = exchange.answer
         rest = growing.pop(id(exchange.question), None)  # it is being continued
-        text = answer.content + (rest.text if rest else "")
+        text = answer.content + (rest.settled_text if rest else "")
         yield exchange.question, _Said(text, answer.reasoning, rest or exchange.reply)
     for each in conversation.answering:
         if id(each.question) in growing:
-            yield each.question, _Said(each.reply.text, each.reply.reasoning, each.reply)
+            reply = each.reply
+            yield each.question, _Said(reply.settled_text, reply.settled_reasoning, reply)
     if failure is not None:
         yield failure.question, _Said("", failure=failure.words)
 

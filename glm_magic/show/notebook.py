@@ -78,7 +78,7 @@ class NotebookView:
         self._empty(range(1, len(self._displays)))
 
     def _take_in(self, reply: Reply, now: float) -> None:
-        text = reply.text
+        text = reply.settled_text
         if not text.startswith(self._text):  # taken back: what is frozen may be wrong
             self._empty(range(1, self._group + 1))
             self._begin()
@@ -119,8 +119,9 @@ class NotebookView:
         """Return the end of the model's thinking, in the first group only."""
         if not (self._show_reasoning and reply.reasoning) or self._group:
             return ""
-        tail = reply.reasoning[-THINKING_TAIL:]
-        cut = "…" if len(tail) < len(reply.reasoning) else ""
+        thoughts = reply.settled_reasoning
+        tail = thoughts[-THINKING_TAIL:]
+        cut = "…" if len(tail) < len(thoughts) else ""
         return _folded("Thinking", cut + tail, is_open=not reply.text)
 
     def _reasoning(self, reply: Reply) -> str:
