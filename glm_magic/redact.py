@@ -140,6 +140,7 @@ def _forms(value: str) -> tuple[str, ...]:
         *in_json,
         *(form.replace("/", "\\/") for form in in_json),  # as PHP and Java write it
         repr(value)[1:-1],
+        *(value.replace("\\", "\\" * 2**depth) for depth in (1, 2, 3)),  # a repr in a repr
         html.escape(value),
         *_in_base64(raw),
     )

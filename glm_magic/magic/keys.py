@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from IPython.core.history import HistoryManager
 
 _NAME = r"(?:(?:api|access|secret)[-_]?key|password|secret|authorization|(?:\w+[-_])?token)"
-#: A key by its looks: of the vendor's (id.secret), of the usual kind, or handed to a flag.
+#: A key by its looks: of the vendor's (id.secret), or of the usual kind.
 _KEY_LIKE = re.compile(
-    r"\b[0-9a-f]{32}\.[0-9A-Za-z]{16}\b"
-    r"|\bsk-(?=[\w-]*\d)[\w-]{16,}"
-    rf"|(?<![\w-])(?:(?:-p|--param)[\s=]+[\"']?{_NAME}=|--{_NAME}[\s=]+)[^\s\"']+",
+    r"\b[0-9a-f]{32}\.[0-9A-Za-z]{16}\b|\bsk-(?=[\w-]*\d)[\w-]{16,}", re.IGNORECASE
+)
+_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^-\s]\S*)"
+# What is handed to a flag for keys, which there is none; the text after the flags is not meant.
+_FLAGGED = re.compile(
+    rf"((?:^|%glm\s|magic\('glm', ['\"])\s*(?:-\S+\s+(?:{_VALUE}\s+)?)*"
+    rf"(?:(?:-p|--param)[\s=]+[\"']?{_NAME}=|--{_NAME}[\s=]+))[^\s\"']+",
     re.IGNORECASE,
 )
 _OURS = re.compile(r"%glm|magic\('glm")
@@ -26,7 +30,7 @@ _OURS = re.compile(r"%glm|magic\('glm")
 def refuse(line: str) -> None:
     """Raise ConfigError when there is a key on the *line* of a magic."""
     know_keys()
-    if has_key(line) or _KEY_LIKE.search(line):
+    if has_key(line) or _KEY_LIKE.search(line) or _FLAGGED.match(line):
         raise ConfigError("there is a key on this line; nothing was sent.", remedy=KEY_REMEDY)
 
 
@@ -55,5 +59,5 @@ def unguard(history: HistoryManager | None) -> None:
 def _masked(source: str) -> str:
     if _OURS.search(source):
         know_keys()
-        source = _KEY_LIKE.sub(MASK, source)
+        source = _FLAGGED.sub(rf"\1{MASK}", _KEY_LIKE.sub(MASK, source))
     return redact(source)
