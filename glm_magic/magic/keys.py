@@ -53,7 +53,8 @@ def guard(history: HistoryManager | None) -> None:
 
 def unguard(history: HistoryManager | None) -> None:
     """Undo `guard`."""
-    vars(history).pop("store_inputs", None)
+    if history is not None:
+        vars(history).pop("store_inputs", None)
 
 
 def _masked(source: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any, cast
 
 from ..redact import Secret
 
@@ -33,8 +34,9 @@ def bare(headers: Headers) -> dict[str, str]:
     return {name: v.reveal() if isinstance(v, Secret) else v for name, v in values}
 
 
-def without_headers(error: Exception) -> Exception:
+def without_headers(error: Any) -> Exception:  # Any: of some errors, by what they have
     """Return *error* of the HTTP library rid of the request headers that it keeps."""
     if info := getattr(error, "request_info", None):
-        vars(error).update(request_info=info._replace(headers={}), args=())
-    return error
+        error.request_info = info._replace(headers={})
+        error.args = ()  # they are in there as well
+    return cast("Exception", error)
