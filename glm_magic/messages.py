@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from .redact import redact, settle
 from .show.disarm import disarm
+from .show.terminal import clean
 
 Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal[
@@ -163,7 +164,8 @@ class Reply:
 
     `str(reply)` is the text. `elapsed` counts seconds from the first use until
     the reply is done. In a notebook it shows as Markdown that neither runs nor
-    loads anything. A live key that the far side repeats is `***` in all of it.
+    loads anything, in a terminal as text that it does not obey. A live key that
+    the far side repeats is `***` in all of it.
     """
 
     model: str = ""
@@ -246,7 +248,7 @@ class Reply:
         return self.text
 
     def __repr__(self) -> str:
-        return self.text if self.done else f"{self.text}…"
+        return clean(self.text) if self.done else f"{clean(self.text)}…"
 
     def _repr_markdown_(self) -> str:
         return disarm(self.text)
@@ -256,4 +258,4 @@ class Reply:
             return
         from IPython.display import display  # only reached inside IPython
 
-        display({"text/markdown": self._repr_markdown_(), "text/plain": str(self)}, raw=True)
+        display({"text/markdown": self._repr_markdown_(), "text/plain": repr(self)}, raw=True)

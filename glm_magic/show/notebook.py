@@ -17,6 +17,7 @@ from ..messages import Reply
 from .blocks import BlockSplitter
 from .disarm import disarm
 from .remarks import ending, waiting
+from .terminal import clean
 
 #: Characters at which the first group is frozen, at least (a shorter answer stays in one), and a
 #: later one; and about how many groups there are, as JupyterLab shows 50 outputs of a cell.
@@ -72,7 +73,7 @@ class NotebookView:
         body = disarm(reply.text)
         remarks = _small(ending(reply, show_footer=self._show_footer))
         parts = (self._reasoning(reply), body, remarks)
-        bundle = {"text/markdown": _join(parts), "text/plain": reply.text}
+        bundle = {"text/markdown": _join(parts), "text/plain": clean(reply.text)}
         if self._displays or bundle["text/markdown"]:  # an error before any text needs no output
             self._publish(0, bundle, {"glm_magic": receipt})
         self._empty(range(1, len(self._displays)))
