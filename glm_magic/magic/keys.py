@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _NAME = r"(?:(?:api|access|secret)[-_]?key|password|secret|authorization|(?:\w+[-_])?token)"
 #: A key by its looks: of the vendor's (id.secret), or of the usual kind.
 _KEY_LIKE = re.compile(
-    r"\b[0-9a-f]{32}\.[0-9A-Za-z]{16}\b|\bsk-(?=[\w-]*\d)[\w-]{16,}", re.IGNORECASE
+    r"\b[0-9a-f]{32}\.[0-9A-Za-z]{16}\b|\bsk-(?=[\w-]{0,99}\d)[\w-]{16,}", re.IGNORECASE
 )
-_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^-\s]\S*)"
+_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^-\s\"']\S*)"
 # What is handed to a flag for keys, which there is none; the text after the flags is not meant.
 _FLAGGED = re.compile(
     rf"((?:^|%glm\s|magic\('glm', ['\"])\s*(?:-\S+\s+(?:{_VALUE}\s+)?)*"

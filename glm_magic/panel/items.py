@@ -13,6 +13,7 @@ from typing import Any
 
 from ..conversation import Conversation
 from ..messages import Message, Reply
+from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
 from ..show.remarks import GOES_ON, footer, verdict
@@ -123,7 +124,7 @@ class Items:
             number = self._number(question)
             order += [f"q{number}", f"a{number}"]
             # As it would have to be typed: what was filled in is not to be filled in once more.
-            typed = question.content.replace("{{", "\\{{")
+            typed = redact(question.content).replace("{{", "\\{{")
             yield from self._set(f"q{number}", "user", _Said(typed))
             yield from self._set(f"a{number}", "assistant", answer)
         if order != self._order:

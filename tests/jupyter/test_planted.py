@@ -137,6 +137,10 @@ def open_panel(kernel: Kernel, far_side: FarSide) -> None:
     kernel.run(PANEL)
     kernel.until(lambda: '"op": "patch"' in published(kernel) and "***" in published(kernel))
     kernel.run("panel._desk.receive({'op': 'export', 'id': '2', 'kind': 'notebook'})")
+    kernel.run("import os; key = os.environ['GLM_API_KEY']")
+    kernel.run("panel._desk.receive({'op': 'send', 'id': '3', 'text': f'is {key} mine?'})")
+    kernel.run("panel._desk.receive({'op': 'set', 'id': '4', 'name': 'system', 'value': key})")
+    kernel.until(lambda: published(kernel).count("a key in this prompt") > 1)
     kernel.run("print(panel.get_state(), panel._desk.conversation.exchanges)")
 
 

@@ -68,6 +68,12 @@ def test_question_is_not(line: str):
     refuse(line)
 
 
+@pytest.mark.parametrize("piece", ["-x 'a' ", '-x "a ', "sk-", "-p -", "--token"])
+def test_long_line_is_read(piece: str):
+    """A line of any length is looked through in no time."""
+    refuse(piece * 10_000 + " =")
+
+
 @pytest.mark.parametrize("line", TYPED)
 def test_history_keeps_no_key(history, line: str):
     """What is stored, typed or translated, has no key in it and is otherwise the same."""
