@@ -133,9 +133,9 @@ def stop(kernel: Kernel, far_side: FarSide) -> None:
 
 def open_panel(kernel: Kernel, far_side: FarSide) -> None:
     """Ask on a panel, and print what its widget keeps."""
-    far_side.queue(Stream(openai_stream(PIECES, reasoning=PIECES)))
+    far_side.queue(Stream(openai_stream(PIECES, reasoning=PIECES), pace=0.02))
     kernel.run(PANEL)
-    kernel.until(lambda: '"op": "patch"' in published(kernel) and "***" in published(kernel))
+    kernel.until(lambda: '"busy": false' in published(kernel).partition('"busy": true')[2])
     kernel.run("panel._desk.receive({'op': 'export', 'id': '2', 'kind': 'notebook'})")
     kernel.run("import os; key = os.environ['GLM_API_KEY']")
     kernel.run("panel._desk.receive({'op': 'send', 'id': '3', 'text': f'is {key} mine?'})")
@@ -149,7 +149,7 @@ def test_no_key_is_found_anywhere(
 ):
     """After good and failing cells: no key in outputs, comms, logs, history, files or elsewhere."""
     kernel.run(LOUD)
-    far_side.queue(Stream(openai_stream(PIECES, reasoning=PIECES)))
+    far_side.queue(Stream(openai_stream(PIECES, reasoning=PIECES), pace=0.02))
     assert "***" in json.dumps(kernel.run("%glm -o kept hello").outputs)
     kernel.run("print(kept.text, kept.reasoning); kept")
     fail_in_every_way(kernel, far_side)
