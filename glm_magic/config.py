@@ -110,6 +110,12 @@ class GlmConfig(Configurable):
             raise ConfigError(msg) from error
 
 
+#: What to do about a key that was typed.
+KEY_REMEDY = (
+    "Take it out. Keys belong in the environment: set ZAI_API_KEY (or what %glm names) before "
+    'Jupyter starts, or os.environ["ZAI_API_KEY"] = getpass.getpass()'
+)
+
 _current: list[GlmConfig] = []
 
 
@@ -133,6 +139,13 @@ def secret(names: Sequence[str]) -> tuple[Secret | None, str]:
         if value := environment(name):
             return Secret(value), name
     return None, ""
+
+
+def know_keys() -> None:
+    """Have every key in the environment masked in what is shown, before one is used."""
+    for name in tuple(os.environ):
+        if name.upper().endswith("_API_KEY"):
+            Secret(environment(name))
 
 
 def proxy_for(scheme: str, host: str) -> str:

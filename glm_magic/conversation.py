@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import ProviderError
-from .history import Exchange, fit, flat, go_on_after
+from .history import Exchange, check, fit, flat, go_on_after
 from .loop import run_sync
 from .messages import Delta, Message, Reply, Usage
 from .providers.base import Options, Provider
+from .redact import redact
 
 #: Tokens of history that go with a question unless said otherwise.
 CONTEXT_TOKENS = 32_000
@@ -84,13 +85,14 @@ class Conversation:
         reply: Reply | None = None,
         cell: str = "",
     ) -> AsyncGenerator[Delta, None]:
-        """Ask *text* and yield the answer step by step.
+        """Ask *text* and yield the answer step by step; PromptError if a key is in it.
 
         The answer also goes into *reply* (a new one when None), and into the
         history as soon as the stream ends in whatever way, unless nothing came.
         An exchange that *cell* asked before is replaced. Raises ProviderError
         with the reply so far as `partial`.
         """
+        check(text, self.system or "")
         reply = reply or Reply()
         question = Message("user", text, tuple(images))
         past, old = self._before(cell)
@@ -121,7 +123,7 @@ class Conversation:
                 async for delta in deltas:
                     yield delta
         finally:
-            whole = replace(last.answer, content=last.answer.content + reply.text)
+            whole = replace(last.answer, content=redact(last.answer.content + reply.text))
             self._record(replace(last, answer=whole, reply=reply), last, past, reply)
 
     async def ask(

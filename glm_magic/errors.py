@@ -2,7 +2,7 @@
 
 GlmError
   ConfigError                a setting is missing or wrong
-  PromptError                {{expr}} in a prompt failed
+  PromptError                {{expr}} in a prompt failed, or a key is in it
   ProviderError              the far side, or the way to it
     NetworkError             refused, DNS, TLS, timed out, cut
     ProtocolError            an answer that cannot be read
@@ -79,7 +79,7 @@ class ConfigError(GlmError):
 
 
 class PromptError(GlmError):
-    """A `{{expression}}` in a prompt could not be filled in; nothing was sent."""
+    """A `{{expression}}` could not be filled in, or the prompt holds a key; nothing was sent."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -150,7 +150,7 @@ class StatusError(ProviderError):
     ) -> None:
         super().__init__(what, remedy=remedy, host=host)
         self.status = status
-        self.code = code
+        self.code = tidy(code)
         self.detail = tidy(detail)
         #: Seconds the far side asks to wait, if it said.
         self.retry_after = retry_after

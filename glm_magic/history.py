@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .config import KEY_REMEDY, know_keys
+from .errors import PromptError
 from .messages import Message, Reply
+from .redact import has_key
 
 _GO_ON = "Go on exactly where your last answer stopped. Repeat nothing of it."
 _GO_ON_CHINESE = "请从上一条回答中断的地方继续，不要重复已有内容。"
@@ -32,6 +35,13 @@ class Exchange:
 def flat(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
     """Return the messages of *exchanges*, in order."""
     return tuple(message for exchange in exchanges for message in exchange.messages)
+
+
+def check(*texts: str) -> None:
+    """Raise PromptError when one of *texts*, which are to be sent, holds a key."""
+    know_keys()
+    if any(map(has_key, texts)):
+        raise PromptError("there is a key in this prompt; nothing was sent.", remedy=KEY_REMEDY)
 
 
 def go_on_after(exchange: Exchange) -> Message:

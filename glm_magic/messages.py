@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
 
+from .redact import redact, settle
 from .show.disarm import disarm
+from .show.terminal import clean
 
 Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal[
@@ -162,7 +164,8 @@ class Reply:
 
     `str(reply)` is the text. `elapsed` counts seconds from the first use until
     the reply is done. In a notebook it shows as Markdown that neither runs nor
-    loads anything.
+    loads anything, in a terminal as text that it does not obey. A live key that
+    the far side repeats is `***` in all of it.
     """
 
     model: str = ""
@@ -184,13 +187,23 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The answer so far, exactly as received."""
-        return self._content.read()
+        """The answer so far, exactly as received but for keys."""
+        return redact(self._content.read())
 
     @property
     def reasoning(self) -> str:
         """The model's thinking so far; not part of the answer."""
-        return self._reasoning.read()
+        return redact(self._reasoning.read())
+
+    @property
+    def settled_text(self) -> str:
+        """The answer as far as it can be shown: an end that may become a key is held back."""
+        return self.text if self.done else settle(self._content.read())
+
+    @property
+    def settled_reasoning(self) -> str:
+        """The thinking as far as it can be shown."""
+        return self.reasoning if self.done else settle(self._reasoning.read())
 
     @property
     def done(self) -> bool:
@@ -211,12 +224,13 @@ class Reply:
         if delta.reasoning or delta.retract_reasoning:
             self._reasoning.add(delta.reasoning, delta.retract_reasoning)
         if delta.notice:
-            self.notices.append(delta.notice)
+            self.notices.append(redact(delta.notice))
         self.progress = delta.progress
         self.tool_calls = delta.tool_calls or self.tool_calls
         self.usage = delta.usage or self.usage
         self.conversation_id = delta.conversation_id or self.conversation_id
-        self.model = delta.model or self.model
+        if delta.model and delta.model != self.model:
+            self.model = redact(delta.model)
         if delta.finish_reason:
             self.finish(delta.finish_reason)
 
@@ -234,7 +248,7 @@ class Reply:
         return self.text
 
     def __repr__(self) -> str:
-        return self.text if self.done else f"{self.text}…"
+        return clean(self.text) if self.done else f"{clean(self.text)}…"
 
     def _repr_markdown_(self) -> str:
         return disarm(self.text)
@@ -244,4 +258,4 @@ class Reply:
             return
         from IPython.display import display  # only reached inside IPython
 
-        display({"text/markdown": self._repr_markdown_(), "text/plain": str(self)}, raw=True)
+        display({"text/markdown": self._repr_markdown_(), "text/plain": repr(self)}, raw=True)

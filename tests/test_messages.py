@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glm_magic import redact
 from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage, diff
+from glm_magic.redact import Secret
 
 PNG = "data:image/png;base64,AAAA"
 DELTAS = st.builds(
@@ -252,6 +254,29 @@ def test_reply_is_shown_once(monkeypatch, is_shown):
     reply._ipython_display_()
     bundle = {"text/markdown": reply._repr_markdown_(), "text/plain": "<b>"}
     assert outputs == ([] if is_shown else [(bundle, True)])
+
+
+def test_key_in_a_reply(monkeypatch):
+    """A live key is masked in all that a reply gives out, and not begun while it grows."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-12345")
+    reply = grown(
+        Delta(content="a sk-1", reasoning="b sk-1", notice="n sk-12345", model="sk-12345"),
+        Delta(content="23", reasoning="23"),
+    )
+    assert ("a ", "b ") == (reply.settled_text, reply.settled_reasoning)
+    reply.add(Delta(content="45.", reasoning="45."))
+    assert ("a ***.", "b ***.") == (reply.settled_text, reply.settled_reasoning)
+    reply.add(Delta(retract=1, finish_reason="stop"))
+    assert "a ***" == reply.settled_text == reply.text == repr(reply)
+    assert (["n ***"], "***") == (reply.notices, reply.model)
+    assert Message("assistant", "a ***", reasoning="b ***.") == reply.message()
+
+
+def test_reply_shown_to_a_terminal_is_cleaned():
+    """What a prompt shows of a reply is text that no terminal obeys; the text is as it came."""
+    reply = grown(Delta(content="a\x1b[31m", finish_reason="stop"))
+    assert ("a\\x1b[31m", "a\x1b[31m") == (repr(reply), reply.text)
 
 
 def test_reply_is_read_while_it_grows():

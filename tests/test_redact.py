@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+import html
 import json
 import logging
 import pickle
+from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic import redact as module
-from glm_magic.redact import MASK, Secret, redact
+from glm_magic.redact import MASK, Secret, has_key, hide_password, redact, settle
 
 KEY = 'id.7f/e+"9\\é-secret'
 
@@ -73,15 +75,112 @@ def test_secret_equals_only_itself():
         repr(KEY),
         base64.b64encode(KEY.encode()).decode(),
         base64.urlsafe_b64encode(KEY.encode()).decode(),
+        quote(KEY),
+        quote(KEY, safe="").lower(),
+        json.dumps(KEY).replace("/", "\\/"),
+        repr(repr(repr("a\\b-secret"))),
+        html.escape(KEY),
     ],
 )
 def test_every_encoding_is_masked(form: str):
     """A live key is masked as it is, in a URL, in JSON, in a repr and in base64."""
     Secret(KEY)
+    Secret("a\\b-secret")
     masked = redact(f"Bearer {form}, twice {form}.")
     assert form not in masked
     assert masked.count(MASK) == 2
     assert masked.startswith("Bearer ")
+
+
+@pytest.mark.parametrize("after", ["", ":", "::", ":::"])
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_key_inside_longer_base64(encode, before: str, after: str):
+    """A key within something that was encoded whole, as in `Basic`, leaves nothing of it."""
+    Secret(KEY)
+    masked = redact(encode(f"{before}{KEY}{after}".encode()).decode())
+    assert MASK in masked
+    assert len(masked.replace(MASK, "")) <= 4 * len(f"{before}{after}") + 4
+
+
+@pytest.mark.parametrize("length", [len(KEY) - 1, len(KEY) - 6, len(KEY) // 2 + 2])
+def test_key_that_was_cut_off(length: int):
+    """An end that is more than half a key is masked; a shorter one may be a word."""
+    Secret(KEY)
+    assert redact(f"so {KEY[:length]}") == f"so {MASK}"
+    assert redact(f"so {KEY[:5]}") == f"so {KEY[:5]}"
+    assert redact(f"so {KEY[:length]} on") == f"so {KEY[:length]} on"
+
+
+def test_growing_text_stops_before_a_key():
+    """While a text grows, what may become a key is held back, and shown when it does not."""
+    Secret("sk-12345")
+    assert settle("a sk-123") == "a "
+    assert settle("a sk-12345") == "a "
+    assert settle("a sk-12345.") == "a ***."
+    assert settle("a sk-12?") == "a sk-12?"
+
+
+@given(st.lists(st.sampled_from(["aab", "abaab", "aba", "ba", "a", "b", "YWFi", "-"])), st.data())
+def test_growing_text_only_grows(pieces: list[str], data: st.DataObject):
+    """What was shown of a beginning is the beginning of what is shown later, and of the end."""
+    text = "".join(pieces)
+    start = text[: data.draw(st.integers(0, len(text)))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_live", set())
+        for key in ("aabaab", "baabaaba", "abaabaabab"):
+            Secret(key)
+        assert settle(text).startswith(settle(start))
+        assert redact(text).startswith(settle(text))
+        assert not any(key in settle(text) for key in ("aabaab", "baabaaba", "abaabaabab"))
+
+
+def test_plain_words_are_no_keys():
+    """`ollama`, told to servers without keys, may be asked about; it is masked all the same."""
+    Secret("ollama")
+    assert not has_key("what is ollama?")
+    assert has_key(f"what is {KEY}?") is False
+    Secret(KEY)
+    assert has_key(f"what is {KEY}?")
+
+
+@pytest.mark.parametrize("url", ["http://u:pass-word@a.example/v1", "u:pass-word@a.example:80"])
+def test_password_of_an_address(url: str):
+    """The password in an address is a key, also in the header that is made of it."""
+    hide_password(url)
+    assert redact(url) == url.replace("pass-word", MASK)
+    assert MASK in redact(base64.b64encode(b"u:pass-word").decode())
+
+
+@pytest.mark.parametrize("url", ["", "http://a.example", "http://[bad", "u:@a"])
+def test_address_without_a_password(url: str):
+    """Other addresses, and what is none, hold no key."""
+    hide_password(url)
+    assert module._live == set()
+
+
+def test_secret_with_a_prefix():
+    """The scheme in front of a key is shown, and sent along."""
+    secret = Secret(KEY).with_prefix("Bearer ")
+    assert f"{secret}" == "Bearer ***"
+    assert secret.reveal() == f"Bearer {KEY}"
+    assert redact(f"Bearer {KEY}") == "Bearer ***"
+
+
+@dataclass
+class Held:
+    """A value with a secret in it."""
+
+    key: Secret
+
+
+def test_secret_inside_a_value():
+    """A dataclass prints the mask; JSON takes it as text where it is told to."""
+    assert "***" in repr(Held(Secret(KEY)))
+    assert json.dumps({"key": Secret(KEY)}, default=str) == '{"key": "***"}'
+    assert json.dumps(vars(Held(Secret(KEY))), default=str) == '{"key": "***"}'
+    with pytest.raises(TypeError):
+        asdict(Held(Secret(KEY)))
 
 
 def test_other_text_stays():

@@ -10,6 +10,7 @@ from ..errors import ConfigError, GlmError
 from ..loop import run_sync
 from ..messages import Usage
 from ..providers import models_dir, presets
+from ..redact import redact
 from ..saving import load, save
 from ..show.terminal import clean
 from ..state import DEFAULT_LABEL, State
@@ -155,7 +156,7 @@ def _tokens(spent: Usage) -> str:
 
 
 def _print(*lines: str) -> None:
-    print(clean("\n".join(lines)))
+    print(clean(redact("\n".join(lines))))
 
 
 COMMANDS: dict[str, Callable[[State, str], None]] = {

@@ -17,6 +17,7 @@ from IPython.core.magic import (
 from ..config import GlmConfig, current
 from ..errors import GlmError
 from .flags import help_text, parse
+from .keys import guard, refuse, unguard
 from .transform import cleanup
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class GlmMagics(Magics):
     def glm(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a GLM model (the help that users see is made from the flags)."""
         assert self.shell is not None  # noqa: S101, magics are always made for a shell
+        refuse(line)
         if cell is None and not line.strip():
             from .commands import status  # see `state`
 
@@ -93,6 +95,7 @@ def load(shell: InteractiveShell) -> None:
     configurables.append(config)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.append(cleanup)
+    guard(shell.history_manager)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(_matcher(magics))
 
@@ -109,6 +112,7 @@ def unload(shell: InteractiveShell) -> None:
     shell.magics_manager.registry.pop(type(magics).__name__, None)
     ours: tuple[Configurable, ...] = (magics, magics.settings)
     shell.configurables[:] = [item for item in shell.configurables if item not in ours]
+    unguard(shell.history_manager)
     if cleanup in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(cleanup)
     if shell.Completer is not None:

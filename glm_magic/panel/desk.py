@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from ..conversation import Conversation
-from ..errors import ConfigError, GlmError
+from ..errors import ConfigError, GlmError, tidy
 from ..loop import background
 from ..messages import Delta, Message, Reply
 from ..prompt import Filled, fill
@@ -104,7 +104,7 @@ class Desk:
         except GlmError as failed:
             error = str(failed)
         except Exception as failed:  # noqa: BLE001, a rim: nothing else would show it
-            error = f"{type(failed).__name__}: {failed}"
+            error = tidy(f"{type(failed).__name__}: {failed}")
         self._respond(message, None if error else value, error)
         self._schedule()
 
@@ -181,7 +181,7 @@ class Desk:
         except GlmError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001, a rim: nothing else would show it
-            words = f"{type(error).__name__}: {error}"
+            words = tidy(f"{type(error).__name__}: {error}")
         if words and (reply.text or question is None):
             reply.add(Delta(notice=words))
         elif words and question is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..conversation import Conversation
 from ..messages import Message, Reply
+from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
 from ..show.remarks import GOES_ON, footer, verdict
@@ -123,7 +124,7 @@ class Items:
             number = self._number(question)
             order += [f"q{number}", f"a{number}"]
             # As it would have to be typed: what was filled in is not to be filled in once more.
-            typed = question.content.replace("{{", "\\{{")
+            typed = redact(question.content).replace("{{", "\\{{")
             yield from self._set(f"q{number}", "user", _Said(typed))
             yield from self._set(f"a{number}", "assistant", answer)
         if order != self._order:
@@ -176,11 +177,12 @@ def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple
     for exchange in conversation.exchanges:
         answer = exchange.answer
         rest = growing.pop(id(exchange.question), None)  # it is being continued
-        text = answer.content + (rest.text if rest else "")
+        text = answer.content + (rest.settled_text if rest else "")
         yield exchange.question, _Said(text, answer.reasoning, rest or exchange.reply)
     for each in conversation.answering:
         if id(each.question) in growing:
-            yield each.question, _Said(each.reply.text, each.reply.reasoning, each.reply)
+            reply = each.reply
+            yield each.question, _Said(reply.settled_text, reply.settled_reasoning, reply)
     if failure is not None:
         yield failure.question, _Said("", failure=failure.words)
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, GlmError
+from ..history import check
 from ..prompt import Filled
 from ..providers import presets
 from ..show.remarks import request_text
@@ -102,6 +103,7 @@ def _set_label(desk: Desk, value: str) -> None:
 
 
 def _set_system(desk: Desk, value: str) -> None:
+    check(value)
     desk.conversation.system = value or None
 
 

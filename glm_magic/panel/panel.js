@@ -137,13 +137,10 @@ function makeButton(act, words, more = "") {
 
 // --- text ----------------------------------------------------------------------------------
 
-// What cannot be seen, or turns the text around it; the same characters as the kernel marks.
-const UNSEEN = new RegExp(
-  "([\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5" +
-    "\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f" +
-    "\\ufeff\\uffa0\\ufff9-\\ufffb\\u{e0000}-\\u{e0fff}])",
-  "u",
-);
+// What cannot be seen, or turns the text around it: all that Unicode calls a control, a format or
+// ignorable, but for tab and newline.
+const UNSEEN =
+  /((?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])/u;
 
 /** The pieces of *text*, with a mark around each character that cannot be seen. */
 function markUnseen(text) {

@@ -8,6 +8,7 @@ import re
 from typing import Any, Literal
 
 from ..errors import ProtocolError
+from ..redact import redact
 
 Kind = Literal["json", "page", "events"]
 
@@ -45,7 +46,7 @@ def words_of(body: bytes, limit: int = 200) -> str:
     text = body.decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)", " ", text[: 64 * limit])
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
-    return " ".join(text.split())[:limit]
+    return redact(" ".join(text.split()))[:limit]  # a key cut in two would not be known
 
 
 def page_error(body: bytes) -> ProtocolError:

@@ -12,6 +12,7 @@ from ..messages import Delta, FinishReason, Message
 from ..wire.chatglm import SnapshotDecoder, headers, read_refusal, request_body
 from .address import normalise
 from .base import Clocks, Messages, Options, Request
+from .headers import Headers, shown
 from .remote import Call, RemoteProvider
 
 PATH = "/chatglm/mainchat-api/guest/stream"
@@ -55,10 +56,10 @@ class ChatGLM(RemoteProvider):
         self, messages: Sequence[Message], options: Options, conversation_id: str | None
     ) -> Call:
         body = request_body(messages, conversation_id=conversation_id)
-        ours = headers(_DEVICE) | {"Accept-Encoding": "identity"}
-        shown = ours | self._shown_headers()
-        request = Request(self.base_url + PATH, body, shown, _left_out(options))
-        return Call(request, ours | self._extra_headers, SnapshotDecoder(), _read_answer, _refusal)
+        ours: Headers = {**headers(_DEVICE), "Accept-Encoding": "identity"}
+        sent = ours | self._extra_headers
+        request = Request(self.base_url + PATH, body, shown(sent), _left_out(options))
+        return Call(request, sent, SnapshotDecoder(), _read_answer, _refusal)
 
     @classmethod
     async def create_async_generator(

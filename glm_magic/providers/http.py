@@ -12,10 +12,11 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from ..errors import ConfigError, NetworkError, ProtocolError, ProviderError
+from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError
 from ..loop import background
 from .address import host_of, proxy_error
 from .base import Clocks
+from .headers import Headers, bare, without_headers
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout, timeout_at
@@ -105,10 +106,8 @@ class Answer:
     def _left_over(self) -> bytes:
         # aiohttp refuses to hand out what it had received before a framing error; nothing that
         # came may be lost, so its buffer is emptied by hand (once: it is empty at the next call).
-        buffer = getattr(self._content, "_buffer", None)
+        buffer = getattr(self._content, "_buffer", None) or []
         offset = getattr(self._content, "_buffer_offset", 0)
-        if not buffer:
-            return b""
         left = b"".join(buffer)[offset:]
         buffer.clear()
         return left
@@ -122,10 +121,9 @@ def _unanswered(clocks: Clocks) -> NetworkError:
 class Transport:
     """Connections to one far side, kept open between requests.
 
-    *proxy_for* gives the proxy of an address, or "". Sessions belong to the
-    loop they are made in: the background loop lives as long as the process and
-    keeps its session, `enter` keeps one on another loop until `aclose`, and
-    anywhere else, where nobody would close it, each request has its own.
+    *proxy_for* gives the proxy of an address, or "". Sessions belong to the loop they are made in:
+    the background loop lives as long as the process and keeps its session, `enter` keeps one on
+    another loop until `aclose`, and anywhere else, where nobody would close it, a request has one.
     """
 
     def __init__(self, clocks: Clocks, proxy_for: Callable[[str], str]) -> None:
@@ -138,7 +136,7 @@ class Transport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+        self, method: str, url: str, headers: Headers, body: bytes | None = None
     ) -> AsyncIterator[Answer]:
         """Send one request and give its answer; the connection is closed unless it was read whole.
 
@@ -154,7 +152,7 @@ class Transport:
                             method,
                             url,
                             data=body,
-                            headers=headers,
+                            headers=bare(headers),
                             proxy=proxy or None,
                             allow_redirects=False,
                         )
@@ -223,11 +221,13 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
 
 @contextmanager
 def translating(proxy: str) -> Iterator[None]:
-    """Turn what aiohttp and the system raise into our errors."""
+    """Turn what aiohttp and the system raise into our errors, whatever it is."""
     try:
         yield
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise _translate(error, proxy) from error
+    except GlmError:
+        raise
+    except Exception as error:  # noqa: BLE001, what passed would show the key in its variables
+        raise _translate(error, proxy) from without_headers(error)
 
 
 def _translate(error: Exception, proxy: str) -> ProviderError | ConfigError:

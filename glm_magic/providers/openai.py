@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from ..config import secret
 from ..errors import AuthenticationError, ConfigError, ModelError, ProviderError
 from ..messages import Message
-from ..redact import MASK, Secret
+from ..redact import Secret
 from ..wire.codes import classify
 from ..wire.openai import OpenAIDecoder, read_answer, request_body
 from ..wire.payload import objects_of, text_of
 from .address import is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json
+from .headers import Headers, shown
 from .remote import ANSWER_BYTES, OK, Call, RemoteProvider
 
 
@@ -97,20 +98,19 @@ class OpenAIProvider(RemoteProvider):
         if self._is_glm:
             body["request_id"] = str(uuid.uuid4())  # one for each try: a used one is error 1231
         url = self.base_url + "/chat/completions"
-        shown = self._headers(Secret(MASK) if key else None) | self._shown_headers()
-        request = Request(url, body, shown, tuple(notices))
         sent = self._headers(key) | self._extra_headers
+        request = Request(url, body, shown(sent), tuple(notices))
         return Call(request, sent, OpenAIDecoder(), read_answer, _refusal)
 
-    def _headers(self, key: Secret | None) -> dict[str, str]:
-        headers = {
+    def _headers(self, key: Secret | None) -> Headers:
+        headers: Headers = {
             "Accept": "text/event-stream",
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
             "User-Agent": "glm_magic",
         }
         if key is not None:
-            headers["Authorization"] = f"Bearer {key.reveal()}"
+            headers["Authorization"] = key.with_prefix("Bearer ")
         return headers
 
     def _key(self) -> Secret | None:
@@ -128,14 +128,17 @@ class OpenAIProvider(RemoteProvider):
         return key
 
     def _check_key(self, key: Secret, source: str) -> None:
-        text = key.reveal()
-        if not text.isprintable() or not text.isascii() or set(text) & set(" '\""):
+        if not _is_key(key.reveal()):
             what = f"{source} holds characters that no key has (a blank, a quote, a line end?)."
             raise ConfigError(what, remedy="Copy the key again.")
         scheme, host = origin_of(self.base_url)
         if scheme == "http" and not is_local(self.base_url):
             what = f"a key is not sent to {host} over plain http."
             raise ConfigError(what, remedy="Use https, or unset the key for this server.")
+
+
+def _is_key(text: str) -> bool:
+    return text.isprintable() and text.isascii() and not set(text) & set(" '\"")
 
 
 def _refusal(status: int, payload: object, retry_after: float | None) -> ProviderError:

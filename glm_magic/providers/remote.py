@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Any, Protocol
 from ..config import proxy_for
 from ..errors import ProtocolError, ProviderError, StatusError
 from ..messages import Delta, Message, Reply
-from ..redact import MASK, Secret
+from ..redact import hide_password
 from ..wire.sse import Event, SSEDecoder
 from .address import check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
 from .bodies import kind_of, page_error, read_json, words_of
+from .headers import Headers, hidden
 from .http import Answer, Phase, Transport
 from .retry import pause, read_retry_after
 
@@ -30,8 +30,6 @@ ANSWER_BYTES = 16 * 2**20
 
 OK = 200
 REDIRECTS = range(300, 400)
-
-_KEY_HEADER = re.compile("auth|cookie|key|password|secret|token", re.IGNORECASE)
 
 
 class Decoder(Protocol):
@@ -57,10 +55,10 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with its real headers, and the ways to read what comes back."""
+    """One request with its headers, the key still hidden, and the ways to read what comes back."""
 
     request: Request
-    headers: dict[str, str]
+    headers: Headers
     decoder: Decoder
     read_answer: Callable[[dict[str, Any]], list[Delta]]
     refusal: Callable[[int, object, float | None], ProviderError]
@@ -88,11 +86,9 @@ class RemoteProvider(ABC):
         self.model = model
         self.base_url = base_url
         self.retries = retries
-        self._extra_headers = dict(headers or {})
-        for secret in filter(_KEY_HEADER.search, self._extra_headers):
-            # From now on it is masked in every text.
-            Secret(self._extra_headers[secret].rpartition(" ")[2])
+        self._extra_headers = hidden(headers or {})
         self._proxy = proxy
+        hide_password(base_url)
         self._transport = Transport(clocks or Clocks(), self._proxy_for)
 
     @property
@@ -177,16 +173,12 @@ class RemoteProvider(ABC):
                         answer.check_whole()
                     yield delta
 
-    def _shown_headers(self) -> dict[str, str]:
-        """Return the user's own headers with keys masked."""
-        headers = self._extra_headers.items()
-        return {name: MASK if _KEY_HEADER.search(name) else value for name, value in headers}
-
     def _proxy_for(self, url: str) -> str:
         if is_local(url):
             return ""
         scheme, host = origin_of(url)
         proxy = proxy_for(scheme, host) if self._proxy is None else self._proxy
+        hide_password(proxy)
         return check_proxy(proxy) if proxy else ""
 
     async def __aenter__(self) -> RemoteProvider:

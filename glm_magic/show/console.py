@@ -34,7 +34,7 @@ class PlainView:
 
     def update(self, reply: Reply) -> None:
         """Print what is new."""
-        text = reply.text
+        text = reply.settled_text
         if not text.startswith(self._text):
             self._write("\n[the answer was changed; it begins anew]\n")
             self._text = ""
@@ -87,7 +87,7 @@ class TerminalView:
         self._take_in(reply, now)
         self._live.start()
         remark = waiting(reply, now - self._heard)
-        thoughts = "" if reply.text or not self._show_reasoning else reply.reasoning[-400:]
+        thoughts = "" if self._text or not self._show_reasoning else reply.settled_reasoning[-400:]
         lines = [clean(line) for line in (thoughts, remark) if line]
         self._live.update(_Open(self._splitter.tail, "\n".join(lines)), refresh=True)
         self._due = time.monotonic() + PAUSE
@@ -101,7 +101,7 @@ class TerminalView:
             self._console.print(clean(note), style="dim", markup=False)
 
     def _take_in(self, reply: Reply, now: float) -> None:
-        text = reply.text
+        text = reply.settled_text
         if not text.startswith(self._text):
             self._console.print("the answer was changed; it begins anew", style="dim")
             self._begin()

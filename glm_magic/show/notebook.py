@@ -17,6 +17,7 @@ from ..messages import Reply
 from .blocks import BlockSplitter
 from .disarm import disarm
 from .remarks import ending, waiting
+from .terminal import clean
 
 #: Characters at which the first group is frozen, at least (a shorter answer stays in one), and a
 #: later one; and about how many groups there are, as JupyterLab shows 50 outputs of a cell.
@@ -72,13 +73,13 @@ class NotebookView:
         body = disarm(reply.text)
         remarks = _small(ending(reply, show_footer=self._show_footer))
         parts = (self._reasoning(reply), body, remarks)
-        bundle = {"text/markdown": _join(parts), "text/plain": reply.text}
+        bundle = {"text/markdown": _join(parts), "text/plain": clean(reply.text)}
         if self._displays or bundle["text/markdown"]:  # an error before any text needs no output
             self._publish(0, bundle, {"glm_magic": receipt})
         self._empty(range(1, len(self._displays)))
 
     def _take_in(self, reply: Reply, now: float) -> None:
-        text = reply.text
+        text = reply.settled_text
         if not text.startswith(self._text):  # taken back: what is frozen may be wrong
             self._empty(range(1, self._group + 1))
             self._begin()
@@ -119,8 +120,9 @@ class NotebookView:
         """Return the end of the model's thinking, in the first group only."""
         if not (self._show_reasoning and reply.reasoning) or self._group:
             return ""
-        tail = reply.reasoning[-THINKING_TAIL:]
-        cut = "…" if len(tail) < len(reply.reasoning) else ""
+        thoughts = reply.settled_reasoning
+        tail = thoughts[-THINKING_TAIL:]
+        cut = "…" if len(tail) < len(thoughts) else ""
         return _folded("Thinking", cut + tail, is_open=not reply.text)
 
     def _reasoning(self, reply: Reply) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ..messages import Reply
+from ..redact import redact
 from .terminal import clean
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def request_text(request: Request) -> str:
     head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
     body = json.dumps(request.body, ensure_ascii=False, indent=2)
     notes = "\n".join(f"note: {note}" for note in request.notices)
-    return clean("\n".join(part for part in (where, head, body, notes) if part))
+    return clean(redact("\n".join(part for part in (where, head, body, notes) if part)))
 
 
 def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ _HIDDEN = re.compile(
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of writing
     r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2028\u2029\u2061-\u2065\u206a-\u206f"
     r"\u3164\ufeff\uffa0\ufff0-\ufffb"
+    r"\U00013430-\U0001343f"  # how hieroglyphs are joined
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     "]"
 )

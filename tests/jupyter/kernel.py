@@ -76,7 +76,10 @@ class Cell:
 
 
 class Kernel:
-    """A kernel process with settings of its own; *env* is added to its environment."""
+    """A kernel process with settings of its own; *env* is added to its environment.
+
+    *published* holds every iopub message as it came, whatever caused it.
+    """
 
     def __init__(self, home: Path, env: Mapping[str, str] | None = None) -> None:
         self._manager = KernelManager(kernel_name="python3")
@@ -86,6 +89,7 @@ class Kernel:
         self._cells: dict[str, Cell] = {}
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._places = 0
+        self.published: list[dict[str, Any]] = []
         try:
             self._client.start_channels()
             self._client.wait_for_ready(timeout=60)
@@ -137,6 +141,7 @@ class Kernel:
             message = self._client.get_iopub_msg(timeout=0.05)
         except Empty:
             return
+        self.published.append(message)
         cell = self._cells.get(message["parent_header"].get("msg_id", ""))
         if cell is None:
             return

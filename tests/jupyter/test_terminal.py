@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.far_side import FarSide, Gate, Stream, openai_stream
+from tests.far_side import FarSide, Gate, Raw, Status, Stream, openai_stream
+from tests.far_side_data import event
 from tests.jupyter.terminal import Terminal
 
 #: What rich and IPython may send to a terminal: colours, cursor moves, erasing, modes, titles.
 OURS = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\[>[0-9;]*[A-Za-z]|\][0-9]+;[^\x07]*\x07|[=>78M])")
+
+DATA = Path(__file__).parents[1] / "data"
+NAUGHTY = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +96,72 @@ def test_no_control_byte_of_the_models_reaches_the_terminal(loaded: Terminal, fa
     loaded.send("%glm attack")
     loaded.expect("the end")
     loaded.expect("In [3]: ")
-    answer = loaded.raw[loaded.raw.index("attack") :]
-    rest = OURS.sub("", answer)
-    assert re.findall(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", rest) == []
-    assert "\x1b]0;title" not in answer
-    assert "\x1b[2J" not in answer
+    loaded.send("_")
+    loaded.expect("the end")
+    loaded.expect("In [4]: ")
+    loaded.send("repr(_)[:50], [_]")
+    loaded.expect("the end")
+    loaded.expect("In [5]: ")
+    assert foreign(loaded) == []
+
+
+def test_naughty_strings_are_shown(loaded: Terminal, far_side: FarSide):
+    """The naughty strings as an answer leave the terminal as it was."""
+    far_side.queue(Stream(openai_stream(["\n\n".join(NAUGHTY), "\n\nthe end"])))
+    loaded.send("%glm attack")
+    loaded.expect("the end")
+    loaded.expect("In [3]: ")
+    assert foreign(loaded) == []
+
+
+EVIL = "\x1b[31mred\x1b]0;evil\x07\x1b[2J \x9b1m \x08\u202e&#27;[2J"
+MODELS = {"object": "list", "data": [{"id": f"m{EVIL}", "object": "model"}]}
+SAID = {
+    "error": Status(400, {"error": {"message": EVIL, "code": EVIL}}),
+    "page": Status(200, f"<html>{EVIL}</html>", content_type="text/html"),
+    "no HTTP": Raw(f"{EVIL}\r\n\r\n".encode()),
+    "model": Stream(openai_stream("Hi", model=EVIL)),
+    "notice": Stream([f"data: {{{EVIL}\n\n".encode(), *openai_stream("Hi")]),
+    "finish": Stream(openai_stream("Hi", finish=EVIL)),
+    "error in the stream": Stream([event({"error": {"message": EVIL, "code": EVIL}})]),
+    "thinking": Stream(openai_stream("Hi", reasoning=EVIL)),
+}
+
+
+@pytest.mark.parametrize("render", ["auto", "plain"])
+def test_no_control_byte_of_a_servers_reaches_the_terminal(
+    loaded: Terminal, far_side: FarSide, render: str
+):
+    """Errors, model names, notices and names of files are shown and not obeyed either."""
+    count = enter(loaded, f"%config GlmConfig.render = {render!r}", 2)
+    count = enter(loaded, "%config GlmConfig.retries = 0", count)
+    for script in SAID.values():
+        far_side.queue(script)
+        count = enter(loaded, "%glm --once attack", count)
+    far_side.queue(Status(200, MODELS), method="GET")
+    count = enter(loaded, "%glmcmd models", count)
+    count = enter(
+        loaded, "get_ipython().run_line_magic('glmcmd', 'load no\\x1b]0;evil\\x07')", count
+    )
+    enter(loaded, "get_ipython().run_line_magic('glm', '--bad\\x1b]0;evil\\x07')", count)
+    assert foreign(loaded) == []
+    assert loaded.transcript.count("evil") >= len(SAID)
+
+
+def enter(terminal: Terminal, line: str, count: int) -> int:
+    """Type *line* at the prompt with the number *count*; return the next prompt's."""
+    terminal.send(line)
+    terminal.expect(f"In [{count + 1}]: ")
+    return count + 1
+
+
+def foreign(terminal: Terminal) -> list[str]:
+    """What the terminal was sent that neither IPython nor rich may send."""
+    rest = OURS.sub("", terminal.raw)
+    return [
+        *re.findall(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e].{9}", rest, re.DOTALL),
+        *re.findall(r"\x1b\]0;(?:evil|title)|\x1b\[2J", terminal.raw),
+    ]
 
 
 def test_an_error_is_short(loaded: Terminal):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -601,6 +603,21 @@ def test_preview_shows_what_would_be_sent(front: Front):
     assert "U+202E" == shown.locator("mark").get_attribute("title")
     front.box.type("!")
     assert not shown.is_visible()
+
+
+def test_every_unseen_character_is_marked(front: Front):
+    """All controls, formats and separators that Unicode knows are marked, and no letter is."""
+    unseen = [
+        char
+        for char in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in "\t\n"
+    ]
+    front.answer("preview", "é列\n\t".join(unseen))
+    front.box.fill("x")
+    front.button("preview").click()
+    marked = front.page.locator(".glm-exact mark")
+    marked.first.wait_for()
+    assert unseen == marked.evaluate_all("nodes => nodes.map((node) => node.textContent)")
 
 
 def test_a_preview_can_be_sent(front: Front):
