@@ -90,7 +90,7 @@ class RemoteProvider(ABC):
             # From now on it is masked in every text.
             Secret(self._extra_headers[secret].rpartition(" ")[2])
         self._proxy = proxy
-        self._transport = Transport(clocks or Clocks(), self._proxy_for)
+        self._transport = Transport(clocks or Clocks(), self.proxy_to)
 
     @property
     def host(self) -> str:
@@ -179,7 +179,14 @@ class RemoteProvider(ABC):
         headers = self._extra_headers.items()
         return {name: MASK if _KEY_HEADER.search(name) else value for name, value in headers}
 
-    def _proxy_for(self, url: str) -> str:
+    async def touch(self, url: str) -> int:
+        """Return the HTTP status that a GET of *url* has, without a key; raises ProviderError."""
+        headers = {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
+        async with self._transport.request("GET", url, headers) as answer:
+            return answer.status
+
+    def proxy_to(self, url: str) -> str:
+        """Return the proxy in the way to *url*, or ""; raises ConfigError for one of no use."""
         if is_local(url):
             return ""
         scheme, host = origin_of(url)
