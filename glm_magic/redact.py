@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import NoReturn
 from urllib.parse import quote
 
@@ -62,6 +63,20 @@ def _forms(value: str) -> tuple[str, ...]:
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
         repr(value)[1:-1],
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        *_in_base64(raw),
     )
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """Yield how *raw* looks in base64, alone and inside something longer (`Basic` of user:key).
+
+    What stands before it shifts it by no, one or two bytes; the letters that
+    depend on its neighbours are left out.
+    """
+    shifted = [base64.b64encode(raw).decode().rstrip("=")]
+    for before in range(3):
+        letters = base64.b64encode(bytes(before) + raw).decode()
+        shifted.append(letters[-(-8 * before // 6) : 8 * (before + len(raw)) // 6])
+    for letters in shifted:
+        yield letters
+        yield letters.translate({ord("+"): "-", ord("/"): "_"})

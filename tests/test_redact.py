@@ -73,6 +73,7 @@ def test_secret_equals_only_itself():
         repr(KEY),
         base64.b64encode(KEY.encode()).decode(),
         base64.urlsafe_b64encode(KEY.encode()).decode(),
+        base64.b64encode(f"user:{KEY}:".encode()).decode(),
     ],
 )
 def test_every_encoding_is_masked(form: str):

@@ -165,13 +165,15 @@ class Transcript:
             self._newest[key.is_thinking] = key
 
     def _is_at_end(self, key: _Key, added: str | None) -> bool:
-        is_running = key.kind == "text" or key.is_thinking
+        # Code that grows goes on inside its fence, unless it holds what makes that longer.
+        is_code = key.kind == "code" and "`" not in (added or "`")
+        is_running = key.kind == "text" or key.is_thinking or is_code
         is_newest = self._newest.get(key.is_thinking) == key
         return added is not None and is_running and is_newest and self._items[key].is_shown
 
     def _append(self, key: _Key, added: str) -> str:
         item = self._items[key]
-        if not key.is_thinking:
+        if key.kind == "text":
             added, item.held = strip_citations(item.held + added, is_open=True)
         self._shown[key.is_thinking].append(added)
         return added
