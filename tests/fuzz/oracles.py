@@ -8,6 +8,7 @@ import re
 from itertools import groupby
 from urllib.parse import quote
 
+from glm_magic.messages import Delta
 from glm_magic.wire.parts import Transcript
 from glm_magic.wire.sse import Event
 
@@ -55,6 +56,10 @@ class SlowTranscript(Transcript):
 
     def _is_at_end(self, *_: object) -> bool:
         return False
+
+    def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
+        """Write all of it."""
+        return super().write(is_end=is_end, is_all=True)
 
 
 def without_citations(text: str) -> str:

@@ -34,7 +34,9 @@ from tests.wire.streams import chunk, cut_at, events_of, frame, outcome, play, s
 PLAIN = ("a", "哈", "ab", " ", "\n", "\n\n", "`", "😀", "1", '"', "</")
 TAGGED = (*PLAIN, "<think>", "</think>", "<", "think>", "<|begin_of_box|>", "<|")
 MARKED = ("a", "哈", "【", "1†b", "】", "【1†b】", "†", "\n", "【3†source】", "x y ")
-_READY = re.compile(r"\n?`{3,}\Z")  # nobody misses the end of a code block that is the last thing
+_READY = re.compile(
+    r"\n*(`{3,})?\Z"
+)  # nobody misses the end of a code block that is the last thing
 SCRAPS = ("text", "think", "code", "execution_output", "image", "tool_calls", "hologram")
 
 

@@ -13,7 +13,7 @@ from glm_magic.show.html import render
 from glm_magic.show.terminal import clean
 from glm_magic.wire.chatglm import SnapshotDecoder
 from glm_magic.wire.openai import OpenAIDecoder
-from tests.wire.streams import chunk, deltas_of, events_of, frame, sse, text, think
+from tests.wire.streams import chunk, deltas_of, events_of, frame, reply_of, sse, text, think
 
 #: What a text is made of that parsers of Markdown are known to stumble over.
 SHAPES = (
@@ -83,6 +83,8 @@ STREAMS: dict[str, Callable[[int], object]] = {
     "marks": lambda _: frame(text("【a")),
     "thinking": lambda number: frame(think(f"w{number}")),
     "code": lambda number: frame({"type": "code", "code": f"x = {number}\n"}),
+    "items": lambda number: frame(text("hello"), logic_id=f"L{number}"),
+    "finished items": lambda number: frame(text("a"), logic_id=f"L{number}", part="finish"),
     "unknown": lambda number: frame({"type": f"k{number}"}),
 }
 
@@ -123,3 +125,11 @@ def test_long_line(do):
     """A line of a megabyte, which no line end closes, is read once: not again from each letter."""
     text = "x" * 2**20
     assert do(text) in (([], text), text, None)
+
+
+def test_long_code():
+    """Code that comes line by line in 50,000 frames is not copied for each of them."""
+    lines = [f"x = {number}\n" for number in range(50_000)]
+    stream = sse(*[frame({"type": "code", "code": line}) for line in lines])
+    whole = f"```python\n{''.join(lines)}```"
+    assert whole == reply_of(deltas_of(SnapshotDecoder, [stream])).text
