@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# How long `make fuzz` lets atheris try each target.
+SECONDS_EACH ?= 300
 NEEDS := pyproject.toml constraints.txt
 
 export PIP_NO_INPUT := 1
@@ -39,8 +41,9 @@ pythons: $(VENV)/.dev ## run what needs no browser on the other Pythons that are
 bench: $(VENV)/.dev browser ## measure the ratios the documents quote
 	$(BIN)/python -m benchmarks.run
 
-fuzz: $(VENV)/.dev ## run the property tests with 20 times as many examples
+fuzz: $(VENV)/.dev ## run the property tests with 20 times as many examples, then atheris
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=3600
+	$(BIN)/python -m tests.fuzz.atheris_run all -max_total_time=$(SECONDS_EACH)
 
 browser: ## see to it that there is a Chromium
 	@.ci/install-browser

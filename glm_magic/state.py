@@ -76,7 +76,7 @@ class State:
         """Return the provider that answers for *model*, the same one as long as nothing changes."""
         name, wanted, _ = self.resolve(model)
         if (name, wanted) not in self._providers:
-            self._providers[name, wanted] = self._make(name, wanted)
+            self._providers[name, wanted] = self.make(name, wanted)
         return self._providers[name, wanted]
 
     def known(self, label: str) -> Conversation:
@@ -106,8 +106,10 @@ class State:
         self._asked = (shell.execution_count, count)
         return f"{cell}#{count}" if cell else ""
 
-    def _make(self, name: str, model: str) -> Provider:
+    def make(self, name: str, model: str, clocks: Clocks | None = None) -> Provider:
+        """Return a new provider with the settings, or with other *clocks*. Raises ConfigError."""
         config = self.config
+        patience = (config.connect_timeout, config.first_event_timeout, config.idle_timeout)
         addresses = {"openai": config.base_url, "chatglm": config.chatglm_url}
         if name == "local":
             model = model or config.local_model
@@ -115,7 +117,7 @@ class State:
             f"{name}/{model}" if model else name,
             base_url=addresses.get(name) or None,
             proxy=config.proxy or None,
-            clocks=Clocks(config.connect_timeout, config.first_event_timeout, config.idle_timeout),
+            clocks=clocks or Clocks(*patience),
             retries=config.retries,
         )
 

@@ -36,6 +36,7 @@ ROWS = (
     "providers.openai providers.chatglm",
     "providers wire show conversation",
     "batch saving state",
+    "doctor",
     "magic.* panel.*",
     "glm_magic",
 )

@@ -80,6 +80,7 @@ def test_secret_equals_only_itself():
         json.dumps(KEY).replace("/", "\\/"),
         repr(repr(repr("a\\b-secret"))),
         html.escape(KEY),
+        base64.b64encode(f"user:{KEY}:".encode()).decode(),
     ],
 )
 def test_every_encoding_is_masked(form: str):

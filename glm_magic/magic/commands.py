@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ConfigError, GlmError
-from ..loop import run_sync
+from ..config import environment
+from ..errors import ConfigError, GlmError, tidy
+from ..loop import background, run_sync
 from ..messages import Usage
 from ..providers import models_dir, presets
 from ..redact import redact
@@ -146,6 +148,29 @@ def pull_model(state: State, what: str) -> None:
     _print(f"{path.name} is ready after {time.monotonic() - began:.0f} s: %glm -m local …")
 
 
+def doctor(state: State, wanted: str) -> None:
+    """Check the way to a provider, or to the current one: a line for each thing looked at."""
+    from ..doctor import examine  # aiohttp: 100 ms that only a request needs
+
+    right, wrong, unsure, remedy = "✓✗–→" if _takes_marks(state) else ("ok", "!!", "--", "->")
+    marks = {"right": right, "wrong": wrong, "open": unsure}
+    for batch in background.iterate(examine(state, wanted)):
+        for check in batch:
+            _print(f"{marks[check.verdict]} {check.name:<9}{tidy(check.finding, 200)}")
+            if check.remedy:
+                _print(f"{' ' * len(right)} {remedy:<9}{tidy(check.remedy, 200)}")
+
+
+def _takes_marks(state: State) -> bool:
+    if state.config.render == "plain" or environment("TERM") == "dumb":
+        return False
+    try:
+        "✓✗–→".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _questions(count: int) -> str:
     return "1 question" if count == 1 else f"{count} questions"
 
@@ -169,4 +194,5 @@ COMMANDS: dict[str, Callable[[State, str], None]] = {
     "save": save_to,
     "load": load_from,
     "pull": pull_model,
+    "doctor": doctor,
 }

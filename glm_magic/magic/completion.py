@@ -30,11 +30,15 @@ def _candidates(state: State, line: str) -> tuple[str, list[str]]:
     if len(words) < 2 or words[0].lstrip("%") not in ("glm", "glmcmd"):  # noqa: PLR2004, magic and word
         return "", []
     *_, before, start = words
-    if words[0] == "%glmcmd":
-        names: Iterable[str] = COMMANDS if before == "%glmcmd" else ()
-    else:
-        names = _after(state, before, start)
+    is_command = words[0] == "%glmcmd"
+    names = _after_command(before) if is_command else _after(state, before, start)
     return start, [name for name in names if name.startswith(start)]
+
+
+def _after_command(before: str) -> Iterable[str]:
+    if before == "%glmcmd":
+        return COMMANDS
+    return _models() if before in ("doctor", "models") else ()
 
 
 def _after(state: State, before: str, start: str) -> Iterable[str]:

@@ -78,6 +78,7 @@ class GlmMagics(Magics):
         %glmcmd save FILE [LABEL]       write a conversation to a file
         %glmcmd load FILE [LABEL]       read it back
         %glmcmd pull [ORG/REPO/FILE]    fetch a model for the provider local
+        %glmcmd doctor [PROVIDER]       check key, network, server, model and versions
         """
         from .commands import run  # see `state`
 

@@ -64,12 +64,13 @@ class OpenAIProvider(RemoteProvider):
         Raises AuthenticationError when the server wants a (better) key.
         """
         try:
-            return await self._list_models() or list(self._known_models)
+            return await self.listed_models() or list(self._known_models)
         except ProviderError as error:
             error.host = self.host
             raise
 
-    async def _list_models(self) -> list[str]:
+    async def listed_models(self) -> list[str]:
+        """Return the models the server lists, or an empty list when it does not say."""
         url = self.base_url + "/models"
         headers = self._headers(self._key()) | self._extra_headers
         async with self._transport.request("GET", url, headers) as answer:

@@ -89,7 +89,7 @@ class RemoteProvider(ABC):
         self._extra_headers = hidden(headers or {})
         self._proxy = proxy
         hide_password(base_url)
-        self._transport = Transport(clocks or Clocks(), self._proxy_for)
+        self._transport = Transport(clocks or Clocks(), self.proxy_to)
 
     @property
     def host(self) -> str:
@@ -173,7 +173,14 @@ class RemoteProvider(ABC):
                         answer.check_whole()
                     yield delta
 
-    def _proxy_for(self, url: str) -> str:
+    async def touch(self, url: str) -> int:
+        """Return the HTTP status that a GET of *url* has, without a key; raises ProviderError."""
+        headers: Headers = {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
+        async with self._transport.request("GET", url, headers) as answer:
+            return answer.status
+
+    def proxy_to(self, url: str) -> str:
+        """Return the proxy in the way to *url*, or ""; raises ConfigError for one of no use."""
         if is_local(url):
             return ""
         scheme, host = origin_of(url)

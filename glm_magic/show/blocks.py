@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Characters of a tail that is looked at again at each new line.
 SHORT = 2000
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
+_LINE_END = re.compile(r"\r\n?|\n")
 _OPEN = "open_formula"
 
 
@@ -55,7 +55,8 @@ class BlockSplitter:
 
 def split(markdown: str) -> tuple[list[str], str]:
     """Return the finished blocks of *markdown* and the open rest."""
-    lines = _LINE.findall(markdown)
+    line_ends = [0, *(found.end() for found in _LINE_END.finditer(markdown))]
+    lines = [markdown[start:end] for start, end in pairwise(line_ends)]
     if markdown.endswith("\r"):
         lines.pop()  # its \n may be on the way
     ends = [0, *_starts(lines)[1:]]
@@ -90,8 +91,8 @@ def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # 
     if is_nested or not opening or opening[0] in {"$", "\\("}:
         return False
     found = read_formula(state, opening, start, end)
-    rest = state.src[opening.end() :]
-    is_open = not found and closing_of(opening) not in rest and len(rest) < LONGEST_FORMULA
+    is_near_end = len(state.src) - opening.end() < LONGEST_FORMULA  # or the search has no bound
+    is_open = not found and is_near_end and closing_of(opening) not in state.src[opening.end() :]
     if not found and not is_open:
         return False
     last = found[1] if found else end

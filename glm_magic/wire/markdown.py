@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+#: A segment, a kind, and Markdown.
+Block = tuple[str, str, str]
+NO_BLOCK: Block = ("", "", "")
+
 # Citation marks such as 【3†source】, and what may still become one.
 _MARK = re.compile(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】")
 _OPEN_MARK = re.compile(r"【[^【】\n]{0,81}\Z")
@@ -43,21 +47,23 @@ def sources(pages: list[tuple[str, str]]) -> str:
     return "\n".join(f"- [{label}]({address})" for label, address in links)
 
 
-def join_blocks(blocks: list[tuple[str, str, str]]) -> str:
-    """Join *blocks* of (segment, kind, Markdown) with a blank line between them.
+def join_blocks(blocks: list[Block], before: Block = NO_BLOCK, ending: str = "") -> list[str]:
+    """Return *blocks* as the pieces of one text, with blank lines between them; repeats are empty.
 
-    Texts of one segment are one text.
+    Texts of one segment are one text. *before* is the block in front of them
+    all, and *ending* the last two characters there.
     """
-    joined, before = "", ("", "", "")
+    pieces = []
     for block in blocks:
         segment, kind, text = block
         is_repeated = kind == "execution_output" and block[1:] == before[1:]
         if not text or is_repeated:
+            pieces.append("")
             continue
         is_one = kind in ("text", "think", "text_thinking") and (segment, kind) == before[:2]
-        joined += text if is_one or not joined else _gap(joined) + text
-        before = block
-    return joined
+        pieces.append(text if is_one or not ending else _gap(ending) + text)
+        before, ending = block, (ending + pieces[-1][-2:])[-2:]
+    return pieces
 
 
 def _gap(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import starmap
+from itertools import chain, starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..messages import Delta, diff
 from .growth import Growth
-from .markdown import fenced, images, join_blocks, sources, strip_citations
+from .markdown import NO_BLOCK, Block, fenced, images, join_blocks, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
 
 if TYPE_CHECKING:
@@ -88,6 +88,48 @@ class _Item:
         return text if is_plain else None
 
 
+class _Text:
+    """One of the two texts, in blocks; what stands before the first changed one stays as it is."""
+
+    def __init__(self) -> None:
+        self.keys: list[_Key] = []
+        self.first_changed = 0
+        self._blocks: list[Block] = []
+        self._pieces: list[list[str]] = []  # what was shown for each block
+
+    def place(self, key: _Key) -> int:
+        """Add *key* at the end and return its place."""
+        self.keys.append(key)
+        self.change(len(self.keys) - 2)  # if that is code, its fence is closed now
+        return len(self.keys) - 1
+
+    def change(self, place: int) -> None:
+        """Have the block at *place* written anew, and all behind it."""
+        self.first_changed = max(0, min(self.first_changed, place))
+
+    def append(self, added: str) -> None:
+        """Put *added* at the end of the last block."""
+        self._pieces[-1].append(added)
+
+    def rewrite(self, blocks: list[Block]) -> Delta:
+        """Put *blocks* in place of the changed ones and return what that changes."""
+        start, self.first_changed = self.first_changed, len(self.keys)
+        old = "".join(chain.from_iterable(self._pieces[start:]))
+        pieces = join_blocks(blocks, *self._end_before(start))
+        self._blocks[start:], self._pieces[start:] = blocks, [[piece] for piece in pieces]
+        return diff(old, "".join(pieces))
+
+    def _end_before(self, start: int) -> tuple[Block, str]:
+        """Return the last block that is shown before the place *start*, and how the text ends."""
+        last, ending = NO_BLOCK, ""
+        while start and len(ending) < 2:  # noqa: PLR2004, as many as a blank line has
+            start -= 1
+            piece = "".join(self._pieces[start])
+            last = self._blocks[start] if piece and last == NO_BLOCK else last
+            ending = piece[-2:] + ending
+        return last, ending[-2:]
+
+
 class Transcript:
     """The message so far as two texts, answer and thinking, and how they change.
 
@@ -98,10 +140,9 @@ class Transcript:
         self._growth = Growth()
         self._items: dict[_Key, _Item] = {}
         self._finished: dict[_Key, str] = {}  # Markdown that came whole
-        self._order: dict[_Key, None] = {}
-        self._newest: dict[bool, _Key] = {}  # of the thinking, and of the answer
+        self._places: dict[_Key, int] = {}
+        self._texts = {True: _Text(), False: _Text()}  # the thinking, and the answer
         self._unknown: dict[_Key, None] = {}
-        self._shown: dict[bool, list[str]] = {True: [], False: []}
 
     @property
     def unknown(self) -> list[str]:
@@ -110,18 +151,24 @@ class Transcript:
 
     def add(self, parts: list[JSON]) -> Delta:
         """Take in the *parts* of one frame and return what they change."""
+        was_delta = self._growth.is_delta
         every = [change for entry in enumerate(parts) for change in self._take(*entry)]
         changes = [change for change in every if change.added != ""]
-        # Nearly every frame only prolongs the newest text; the whole is written anew for the rest.
+        # Nearly every frame only prolongs the newest text; the others have it written anew.
         if all(starmap(self._is_at_end, changes)):
             added: dict[bool, str] = {True: "", False: ""}
             for key, text in changes:
                 added[key.is_thinking] += self._append(key, text or "")
             return Delta(added[False], added[True])
-        return self.write(is_end=False)
+        for key, _ in changes:
+            self._texts[key.is_thinking].change(self._places[key])
+        return self.write(is_end=False, is_all=was_delta != self._growth.is_delta)
 
-    def write(self, *, is_end: bool) -> Delta:
-        """Write everything anew and return what changed; at the end nothing is left open."""
+    def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
+        """Write anew what has changed, or all; at the end nothing is left open."""
+        if is_all:
+            for text in self._texts.values():
+                text.change(0)
         content = self._rewrite(is_thinking=False, is_end=is_end)
         reasoning = self._rewrite(is_thinking=True, is_end=is_end)
         return Delta(content.content, reasoning.content, content.retract, reasoning.retract)
@@ -160,28 +207,29 @@ class Transcript:
         return None
 
     def _place(self, key: _Key) -> None:
-        if key not in self._order:
-            self._order[key] = None
-            self._newest[key.is_thinking] = key
+        if key not in self._places:
+            self._places[key] = self._texts[key.is_thinking].place(key)
 
     def _is_at_end(self, key: _Key, added: str | None) -> bool:
-        is_running = key.kind == "text" or key.is_thinking
-        is_newest = self._newest.get(key.is_thinking) == key
+        # Code that grows goes on inside its fence, unless it holds what makes that longer.
+        is_code = key.kind == "code" and "`" not in (added or "`")
+        is_running = key.kind == "text" or key.is_thinking or is_code
+        is_newest = self._texts[key.is_thinking].keys[-1] == key
         return added is not None and is_running and is_newest and self._items[key].is_shown
 
     def _append(self, key: _Key, added: str) -> str:
         item = self._items[key]
-        if not key.is_thinking:
+        if key.kind == "text":
             added, item.held = strip_citations(item.held + added, is_open=True)
-        self._shown[key.is_thinking].append(added)
+        self._texts[key.is_thinking].append(added)
         return added
 
     def _rewrite(self, *, is_thinking: bool, is_end: bool) -> Delta:
-        keys = [key for key in self._order if key.is_thinking == is_thinking]
-        blocks = [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
-        old, new = "".join(self._shown[is_thinking]), join_blocks(blocks)
-        self._shown[is_thinking] = [new]
-        return diff(old, new)
+        text = self._texts[is_thinking]
+        keys = text.keys[text.first_changed :]
+        return text.rewrite(
+            [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
+        )
 
     def _block(self, key: _Key, *, is_end: bool) -> str:
         if key in self._finished:
@@ -191,7 +239,7 @@ class Transcript:
         if key.kind == "text":
             text, item.held = strip_citations(text, is_open=is_open)
         elif not key.is_thinking:
-            is_open = is_open and key == self._newest[False]
+            is_open = is_open and key == self._texts[False].keys[-1]
             text = fenced(text, "python" if key.kind == "code" else "", is_open=is_open)
         item.is_shown = bool(text)
         return text

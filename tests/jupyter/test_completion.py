@@ -16,6 +16,7 @@ from tests.jupyter.kernel import Kernel
         ("%glm --think ", {"off", "low", "high", "max"}),
         ("%%glm -l tra", {"travel"}),
         ("%glmcmd hi", {"history"}),
+        ("%glmcmd doctor v", {"vllm"}),
     ],
 )
 def test_tab_offers_flags_models_labels_and_commands(kernel: Kernel, line: str, expected: set[str]):

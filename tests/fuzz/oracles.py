@@ -1,0 +1,92 @@
+"""What the right answer is, by straight and slow readings of the same input."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from itertools import groupby
+from urllib.parse import quote
+
+from glm_magic.messages import Delta
+from glm_magic.wire.parts import Transcript
+from glm_magic.wire.sse import Event
+
+
+def events_slowly(stream: bytes) -> list[Event]:
+    """Return the events of *stream* by the steps of section 9.2.6 of the HTML standard.
+
+    Two things are ours: a field `error` is data of that type, and what the end
+    of the stream cuts short is given out as not whole.
+    """
+    *lines, rest = re.split(r"\r\n|\r|\n", stream.decode("utf-8", "replace").removeprefix("\ufeff"))
+    events, fields, last_id = [], [], ""
+    for line in lines + [rest] * bool(rest):
+        if line:
+            fields.append(field_of(line))
+            last_id = id_of(*fields[-1], last_id)
+        else:
+            events += event_of(fields, last_id, is_whole=True)
+            fields = []
+    return events + event_of(fields, last_id, is_whole=False)
+
+
+def field_of(line: str) -> tuple[str, str]:
+    """Return the name and the value of the field on *line*; a comment has no name."""
+    name, value = line.split(":", 1) if ":" in line else (line, "")
+    return name, value[1:] if value[:1] == " " else value
+
+
+def id_of(name: str, value: str, before: str) -> str:
+    """Return the last event id after a field."""
+    return value if name == "id" and "\0" not in value else before
+
+
+def event_of(fields: list[tuple[str, str]], last_id: str, *, is_whole: bool) -> list[Event]:
+    """Return the event that *fields* make, if they have any data."""
+    kind, data = "", ""
+    for name, value in fields:
+        kind = value if name == "event" else "error" if name == "error" else kind
+        data += value + "\n" if name in ("data", "error") else ""
+    return [Event(data[:-1], kind or "message", last_id, is_whole)] if data else []
+
+
+class SlowTranscript(Transcript):
+    """Writes the whole message anew at each frame, and never only what was added."""
+
+    def _is_at_end(self, *_: object) -> bool:
+        return False
+
+    def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
+        """Write all of it."""
+        return super().write(is_end=is_end, is_all=True)
+
+
+def without_citations(text: str) -> str:
+    """Return *text* without marks such as 【3†source】."""
+    return re.sub(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】", "", text)
+
+
+def joined(texts: list[tuple[str, str]]) -> str:
+    """Return the *texts*, each behind the name of its segment, as one text.
+
+    Texts of one segment follow each other, others are parted by a blank line.
+    """
+    whole = ""
+    for _, group in groupby([pair for pair in texts if pair[1]], lambda pair: pair[0]):
+        ends = len(whole) - len(whole.rstrip("\n"))
+        whole += "\n" * max(0, 2 - ends) * bool(whole) + "".join(text for _, text in group)
+    return whole
+
+
+def forms_of(key: str) -> list[str]:
+    """Return what would give *key* away: itself, and the usual encodings, also as a password."""
+    raw = key.encode("utf-8", "surrogatepass")
+    plain = [key, quote(raw, safe=""), json.dumps(key)[1:-1], repr(key)[1:-1]]
+    plain.append(json.dumps(key, ensure_ascii=False)[1:-1])
+    packed = []
+    for before, start in enumerate((0, 2, 3)):
+        letters = base64.b64encode(b"u" * before + raw).decode()
+        # The last letters depend on what follows the key, the first ones on what stands before it.
+        packed.append(letters[start : (before + len(raw)) * 8 // 6])
+    return plain + packed + [code.replace("+", "-").replace("/", "_") for code in packed]

@@ -1,0 +1,135 @@
+"""Four times the text is four times the work, whatever the text: calls are counted, not seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from glm_magic.show.blocks import SHORT, BlockSplitter, split
+from glm_magic.show.disarm import disarm
+from glm_magic.show.html import render
+from glm_magic.show.terminal import clean
+from glm_magic.wire.chatglm import SnapshotDecoder
+from glm_magic.wire.openai import OpenAIDecoder
+from tests.wire.streams import chunk, deltas_of, events_of, frame, reply_of, sse, text, think
+
+#: What a text is made of that parsers of Markdown are known to stumble over.
+SHAPES = (
+    *("`", "` ", "`a``", "```\n", "~~~\n", "[", "![", "[]", "[a](", "[a](<", "[x]: <", "[^1]"),
+    *("<", "<a ", "<!--", "<?", "<br>", "*", "*a ", "**a*", "_a", "~~", "$", "$$", "$x$ ", "$`"),
+    *("\\", "\\(", "\\[", "\\[\n", "$$\n", "\\begin{a}\n", "> ", ">", "- ", "- a\n", "1. ", "a|"),
+    *("|a|b|\n", "&", "&amp;", "http://a ", "【", "【1†", "a@b.c ", "# ", "===\n", "\n", "\r"),
+    *("\t", "\x1b[", "\u202e", "a", "a\n"),
+)
+SIZE = 1000
+
+
+def splitter(markdown: str) -> None:
+    """Feed *markdown* in small pieces."""
+    blocks = BlockSplitter()
+    for at in range(0, len(markdown), 100):
+        blocks.feed(markdown[at : at + 100])
+
+
+def events(markdown: str) -> None:
+    """Read *markdown* as a stream that comes in small pieces."""
+    stream = markdown.encode()
+    events_of(stream[at : at + 9] for at in range(0, len(stream), 9))
+
+
+def work(do: Callable[[str], object], subject: str) -> int:
+    """Count the calls that *do* makes for *subject*."""
+    calls = 0
+
+    def note(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(note)
+    try:
+        do(subject)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def grown(do: Callable[[str], object], make: Callable[[int], str], size: int = SIZE) -> float:
+    """Return how much more work four times the size is; a little work more is none."""
+    do(make(1))  # parsers are made once
+    return work(do, make(4 * size)) / (work(do, make(size)) + 500)
+
+
+@pytest.mark.parametrize("do", [disarm, render, split, clean, events])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_text(do, shape):
+    """What is shown of a text, and read of a stream, is found in linear time."""
+    assert grown(do, lambda size: (shape * size)[:size]) < 6
+
+
+@pytest.mark.parametrize("shape", ["$$\n", "\\[\n", "- a\n"])
+def test_growing_text(shape):
+    """A text that grows without a block that ends is looked at again now and then only.
+
+    The first looks at it are the closest together; work that grew with the
+    square would be 16 times as much.
+    """
+    assert grown(splitter, lambda size: (shape * size)[:size], SHORT) < 9
+
+
+STREAMS: dict[str, Callable[[int], object]] = {
+    "text": lambda number: frame(text(f"w{number} ")),
+    "marks": lambda _: frame(text("【a")),
+    "thinking": lambda number: frame(think(f"w{number}")),
+    "code": lambda number: frame({"type": "code", "code": f"x = {number}\n"}),
+    "items": lambda number: frame(text("hello"), logic_id=f"L{number}"),
+    "finished items": lambda number: frame(text("a"), logic_id=f"L{number}", part="finish"),
+    "unknown": lambda number: frame({"type": f"k{number}"}),
+}
+
+
+@pytest.mark.parametrize("make", STREAMS.values(), ids=STREAMS)
+def test_frames(make):
+    """A message of chatglm.cn grows by frames in linear time."""
+    assert grown(lambda stream: read(SnapshotDecoder, stream), frames_of(make)) < 6
+
+
+CHUNKS: dict[str, Callable[[int], object]] = {
+    "text": lambda number: chunk(f"w{number} "),
+    "tags": lambda _: chunk("</thin"),
+    "ids": lambda number: chunk("ab", id=f"c{number}"),
+    "pairs of ids": lambda number: chunk("ab", id=f"c{number // 2}"),
+    "calls": lambda number: chunk(None, tool_calls=[{"id": f"t{number}", "function": {}}]),
+}
+
+
+@pytest.mark.parametrize("make", CHUNKS.values(), ids=CHUNKS)
+def test_chunks(make):
+    """An OpenAI-style answer grows by chunks in linear time."""
+    assert grown(lambda stream: read(OpenAIDecoder, stream), frames_of(make)) < 6
+
+
+def frames_of(make: Callable[[int], object]) -> Callable[[int], str]:
+    """Return a function from a size to a stream with as many tens of events."""
+    return lambda size: sse(*map(make, range(max(1, size // 10)))).decode()
+
+
+def read(decoder: type, stream: str) -> None:
+    """Read *stream* to its end."""
+    deltas_of(decoder, [stream.encode()])
+
+
+@pytest.mark.parametrize("do", [split, clean, events])
+def test_long_line(do):
+    """A line of a megabyte, which no line end closes, is read once: not again from each letter."""
+    text = "x" * 2**20
+    assert do(text) in (([], text), text, None)
+
+
+def test_long_code():
+    """Code that comes line by line in 50,000 frames is not copied for each of them."""
+    lines = [f"x = {number}\n" for number in range(50_000)]
+    stream = sse(*[frame({"type": "code", "code": line}) for line in lines])
+    whole = f"```python\n{''.join(lines)}```"
+    assert whole == reply_of(deltas_of(SnapshotDecoder, [stream])).text
