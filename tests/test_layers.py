@@ -28,8 +28,8 @@ ROWS = (
     "redact loop show.disarm show.html show.terminal wire.payload wire.growth wire.markdown",
     "errors wire.restart",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
-    "providers.base providers.bodies providers.models providers.retry wire.parts wire.think "
-    "wire.shaping show.remarks",
+    "providers.base providers.bodies providers.models providers.retry providers.sessions "
+    "wire.parts wire.think wire.shaping show.remarks",
     "history wire.answer show.console show.notebook providers.http providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.remote",
     "providers.openai providers.chatglm",
