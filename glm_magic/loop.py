@@ -22,6 +22,8 @@ TICK = 0.1
 #: Seconds a cancelled job may take to close what it holds.
 GRACE = 2.0
 
+_exiting = threading.Event()
+
 
 class _Job(Generic[T]):
     """A coroutine on another thread's loop, which can be waited for and stopped."""
@@ -43,7 +45,9 @@ class _Job(Generic[T]):
 
     def _finish(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.future.set_exception(CancelledError())
+            # At exit only daemon threads still wait: they end with the process and say nothing.
+            if not _exiting.is_set():
+                self.future.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
             self.future.set_exception(error)
         else:
@@ -222,6 +226,13 @@ def leave_alone(thing: object) -> None:
 background = BackgroundLoop()
 #: Run a coroutine from plain code, wherever a loop may be running: `run_sync(chat.ask("…"))`.
 run_sync = background.run
-atexit.register(background.close)
+
+
+@atexit.register
+def _exit() -> None:
+    _exiting.set()
+    background.close()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=background.start_over)
