@@ -159,8 +159,8 @@ class Transport:
             try:
                 if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                     raise proxy_error(proxy, response.status)
-                _end_with_connection(response)
-                yield Answer(response, self.clocks, begun)
+                with _ending_with_connection(response):
+                    yield Answer(response, self.clocks, begun)
             finally:
                 # Gives a connection whose body was read to its end back to the pool.
                 response.release() if response.content.is_eof() else response.close()
@@ -173,7 +173,8 @@ class Transport:
         )
 
 
-def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+@contextmanager
+def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
     """Have the body end with its connection: broken framing leaves a reader waiting for ever."""
     content = response.content
     protocol = response.connection.protocol if response.connection else None
@@ -185,6 +186,11 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
             content.set_exception(aiohttp.ClientPayloadError(str(why or "broken framing")))
 
     closed.add_done_callback(end) if closed else end()
+    try:
+        yield
+    finally:
+        if closed:  # a connection that is kept would keep what it has brought
+            closed.remove_done_callback(end)
 
 
 @contextmanager
