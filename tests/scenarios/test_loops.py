@@ -103,9 +103,8 @@ if __name__ == "__main__":
     show()
     context = multiprocessing.get_context("{way}")
     children = [context.Process(target=show) for _ in range(3)]
-    for child in children:
+    for child in children:  # one after the other, as they print to one pipe
         child.start()
-    for child in children:
         child.join()
     print(*(child.exitcode for child in children))
     show()
