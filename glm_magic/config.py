@@ -159,10 +159,11 @@ def proxy_for(scheme: str, host: str) -> str:
 
 def data_dir() -> Path:
     """Return the user's folder for our models; it need not exist."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111, Path.home() fails where there is none
     if sys.platform == "win32":
-        base = environment("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        base = environment("LOCALAPPDATA") or str(home / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Application Support")
+        base = str(home / "Library" / "Application Support")
     else:
-        base = environment("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        base = environment("XDG_DATA_HOME") or str(home / ".local" / "share")
     return Path(base) / "glm_magic"

@@ -34,6 +34,10 @@ class Conversation:
     *label* is the name it goes by, *system* the system prompt. `exchanges` is
     the history; `conversation_id` is the far side's name for it, where the far
     side keeps one; `reply` is the newest answer; `usage` adds up all of them.
+
+    Questions that are asked at once are answered side by side. Each is sent
+    with what had been answered when it was asked, and comes into the history
+    when its own answer ends, after those that ended before it.
     """
 
     def __init__(

@@ -22,6 +22,8 @@ TICK = 0.1
 #: Seconds a cancelled job may take to close what it holds.
 GRACE = 2.0
 
+_exiting = threading.Event()
+
 
 class _Job(Generic[T]):
     """A coroutine on another thread's loop, which can be waited for and stopped."""
@@ -43,7 +45,9 @@ class _Job(Generic[T]):
 
     def _finish(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.future.set_exception(CancelledError())
+            # At exit only daemon threads still wait: they end with the process and say nothing.
+            if not _exiting.is_set():
+                self.future.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
             self.future.set_exception(error)
         else:
@@ -72,7 +76,6 @@ class BackgroundLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pid = 0
         #: Coroutine functions to run when the loop closes, such as a session's `close`.
         self.closers: set[Callable[[], Awaitable[object]]] = set()
 
@@ -150,10 +153,15 @@ class BackgroundLoop:
 
     def _is_alive(self) -> bool:
         thread = self._thread
-        return thread is not None and thread.is_alive() and self._pid == os.getpid()
+        return thread is not None and thread.is_alive()
+
+    def start_over(self) -> None:
+        """Begin anew in a forked child: the thread, and all that is open, belong to the parent."""
+        leave_alone((self._loop, self.closers))
+        self._lock = threading.Lock()  # the old one may have been held at the fork
+        self._loop = self._thread = None
 
     def _open(self) -> None:
-        self._pid = os.getpid()
         self.closers = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -204,7 +212,27 @@ def _drain(queue: SimpleQueue[T | None]) -> tuple[list[T], bool]:
     return batch, True
 
 
+def leave_alone(thing: object) -> None:
+    """Keep *thing*, which a forked child has from its parent, for ever.
+
+    To free it would take the parent's sockets out of the epoll that both
+    share, or wait for threads that have stayed there.
+    """
+    from ctypes import py_object, pythonapi  # only needed after a fork
+
+    pythonapi.Py_IncRef(py_object(thing))
+
+
 background = BackgroundLoop()
 #: Run a coroutine from plain code, wherever a loop may be running: `run_sync(chat.ask("…"))`.
 run_sync = background.run
-atexit.register(background.close)
+
+
+@atexit.register
+def _exit() -> None:
+    _exiting.set()
+    background.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=background.start_over)

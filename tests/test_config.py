@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from traitlets import TraitError
@@ -176,7 +175,7 @@ def test_folder_of_the_models(monkeypatch, tmp_path, platform, variable, folder)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "base"))
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert tmp_path / folder == data_dir()
 
 

@@ -30,6 +30,7 @@ ROWS = (
     "errors wire.restart",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
+    "providers.sessions "
     "wire.parts wire.think wire.shaping show.remarks",
     "history wire.answer show.console show.notebook providers.http providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.remote",

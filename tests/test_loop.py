@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import subprocess
-import sys
 import textwrap
 import threading
 from collections.abc import AsyncGenerator
@@ -16,6 +14,7 @@ from contextlib import closing
 import pytest
 
 from glm_magic.loop import BackgroundLoop
+from tests.processes import STRICT, output, python
 
 
 class Source:
@@ -59,19 +58,6 @@ async def answer() -> int:
 
 async def for_ever() -> None:
     await asyncio.Event().wait()
-
-
-def python(script: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Run *script* in a process of its own."""
-    command = [sys.executable, *flags, "-c", textwrap.dedent(script)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def output(script: str, *flags: str) -> list[str]:
-    """Return the words that *script* prints, which must go well and without a warning."""
-    done = python(script, *flags)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
 
 
 STREAM = """
@@ -323,7 +309,7 @@ def test_keyboard_interrupt_stops_the_stream():
         except KeyboardInterrupt:
             print("interrupted")
     """
-    assert output(with_stream(script), "-X", "dev", "-W", "error") == ["closed", "interrupted"]
+    assert output(with_stream(script), *STRICT) == ["closed", "interrupted"]
 
 
 def test_keyboard_interrupt_stops_run_sync():
@@ -339,7 +325,7 @@ def test_keyboard_interrupt_stops_run_sync():
             print("interrupted")
         print(run_sync(answer()))
     """
-    result = output(with_stream(script), "-X", "dev", "-W", "error")
+    result = output(with_stream(script), *STRICT)
     assert result == ["closed", "interrupted", "42"]
 
 
@@ -369,14 +355,14 @@ def test_after_a_fork():
 def test_exit_with_a_stream_running(end: str):
     """A process that ends in mid-stream closes the stream and warns of nothing."""
     script = f"batches = background.iterate(words())\nprint(*next(batches))\n{end}"
-    assert output(with_stream(script), "-X", "dev", "-W", "error") == ["one", "closed"]
+    assert output(with_stream(script), *STRICT) == ["one", "closed"]
 
 
 def test_exit_after_an_error_in_mid_stream():
     """An error of the caller ends the process with its own traceback and nothing more."""
     done = python(
         with_stream("for batch in background.iterate(words()):\n    raise SystemExit('bye')"),
-        *("-X", "dev", "-W", "error"),
+        *STRICT,
     )
     assert (1, "closed", "bye") == (done.returncode, done.stdout.strip(), done.stderr.strip())
 

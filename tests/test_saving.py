@@ -174,16 +174,6 @@ def test_missing_file(file):
         load(file, EchoProvider())
 
 
-def test_file_cut_anywhere(conversation, file):
-    """A file that was cut, at whatever byte, is not taken for a conversation."""
-    save(conversation, file)
-    whole = file.read_bytes()
-    for length in range(len(whole)):
-        file.write_bytes(whole[:length])
-        with pytest.raises(ConfigError, match="damaged"):
-            load(file, EchoProvider())
-
-
 @pytest.mark.parametrize(
     ("path", "value"),
     [

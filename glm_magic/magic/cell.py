@@ -94,7 +94,16 @@ def _watch(
         raise Interrupted(_stopped(reply)) from interrupt
     finally:
         digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()
-        view.finish(reply, receipt(reply, digest))
+        _finish(view, reply, receipt(reply, digest))
+
+
+def _finish(view: View, reply: Reply, receipt: dict[str, object]) -> None:
+    """Have *view* show the whole reply, even when Stop comes just then."""
+    try:
+        view.finish(reply, receipt)
+    except KeyboardInterrupt as interrupt:
+        view.finish(reply, receipt)
+        raise Interrupted(_stopped(reply)) from interrupt
 
 
 def _stopped(reply: Reply) -> str:

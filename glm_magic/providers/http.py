@@ -6,17 +6,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from errno import EMFILE
 from http import HTTPStatus
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
 import aiohttp
 
 from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError
-from ..loop import background
 from .address import host_of, proxy_error
 from .base import Clocks
 from .headers import Headers, bare, without_headers
+from .sessions import Sessions
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout, timeout_at
@@ -121,18 +121,13 @@ def _unanswered(clocks: Clocks) -> NetworkError:
 class Transport:
     """Connections to one far side, kept open between requests.
 
-    *proxy_for* gives the proxy of an address, or "". Sessions belong to the loop they are made in:
-    the background loop lives as long as the process and keeps its session, `enter` keeps one on
-    another loop until `aclose`, and anywhere else, where nobody would close it, a request has one.
+    *proxy_for* gives the proxy of an address, or "".
     """
 
     def __init__(self, clocks: Clocks, proxy_for: Callable[[str], str]) -> None:
         self.clocks = clocks
         self._proxy_for = proxy_for
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
-            WeakKeyDictionary()
-        )
-        self._entered: asyncio.AbstractEventLoop | None = None
+        self.sessions = Sessions(self._new_session)
 
     @asynccontextmanager
     async def request(
@@ -143,7 +138,7 @@ class Transport:
         Raises NetworkError or ProtocolError; redirects are not followed.
         """
         proxy = self._proxy_for(url)
-        async with self._session() as session:
+        async with self.sessions.use() as session:
             begun = asyncio.get_running_loop().time()
             with translating(proxy):
                 try:
@@ -163,24 +158,11 @@ class Transport:
             try:
                 if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                     raise proxy_error(proxy, response.status)
-                _end_with_connection(response)
-                yield Answer(response, self.clocks, begun)
+                with _ending_with_connection(response):
+                    yield Answer(response, self.clocks, begun)
             finally:
                 # Gives a connection whose body was read to its end back to the pool.
                 response.release() if response.content.is_eof() else response.close()
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        loop = asyncio.get_running_loop()
-        if not (background.is_current() or self._entered is loop):
-            async with self._new_session() as session:
-                yield session
-            return
-        if loop not in self._sessions:
-            self._sessions[loop] = self._new_session()
-            if background.is_current():
-                background.closers.add(self._sessions[loop].close)
-        yield self._sessions[loop]
 
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -189,23 +171,9 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, connect=self.clocks.connect),
         )
 
-    def enter(self) -> None:
-        """Keep connections open on the running loop until `aclose`."""
-        self._entered = asyncio.get_running_loop()
 
-    async def aclose(self) -> None:
-        """Close all connections; the transport can be used again."""
-        self._entered = None
-        sessions, self._sessions = dict(self._sessions), WeakKeyDictionary()
-        for loop, session in sessions.items():
-            background.closers.discard(session.close)
-            if loop is asyncio.get_running_loop():
-                await session.close()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
-
-
-def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+@contextmanager
+def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
     """Have the body end with its connection: broken framing leaves a reader waiting for ever."""
     content = response.content
     protocol = response.connection.protocol if response.connection else None
@@ -217,6 +185,11 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
             content.set_exception(aiohttp.ClientPayloadError(str(why or "broken framing")))
 
     closed.add_done_callback(end) if closed else end()
+    try:
+        yield
+    finally:
+        if closed:  # a connection that is kept would keep what it has brought
+            closed.remove_done_callback(end)
 
 
 @contextmanager
@@ -234,8 +207,10 @@ def _translate(error: Exception, proxy: str) -> ProviderError | ConfigError:
     """Return our error for a foreign one; the first row that fits says it."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return proxy_error(proxy, error.status)
-    row = next(row for row in _TABLE if isinstance(error, row.kind))
     why = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    row = next(row for row in _TABLE if isinstance(error, row.kind))
+    if getattr(why, "errno", None) == EMFILE:
+        row = _TOO_MANY
     what = row.what.format(why=str(why) or type(why).__name__, proxy=host_of(proxy))
     ours = row.ours(what, remedy=row.remedy)
     if isinstance(ours, NetworkError):
@@ -251,6 +226,11 @@ class _Row(NamedTuple):
     ours: type[ProviderError | ConfigError] = NetworkError
 
 
+_TOO_MANY = _Row(
+    OSError,
+    "this process has too many files and connections open",
+    "Ask fewer questions at once, or raise its limit (ulimit -n).",
+)
 _TABLE = (
     _Row(
         aiohttp.ClientProxyConnectionError,

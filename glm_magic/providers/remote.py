@@ -189,15 +189,15 @@ class RemoteProvider(ABC):
         return check_proxy(proxy) if proxy else ""
 
     async def __aenter__(self) -> RemoteProvider:
-        self._transport.enter()
+        self._transport.sessions.enter()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; the provider can be used again."""
-        await self._transport.aclose()
+        """Close the connections, those in use when their answer ends; it can be used again."""
+        await self._transport.sessions.aclose()
 
 
 def _is_heard(reply: Reply) -> bool:

@@ -25,11 +25,11 @@ PAUSE = 0.05
 
 
 class PlainView:
-    """Prints the text as it comes, and nothing but the text, to standard output."""
+    """Prints the text as it comes, and nothing but the text, to standard output if there is one."""
 
     def __init__(self, *, show_footer: bool = True, file: TextIO | None = None) -> None:
         self._show_footer = show_footer
-        self._file = file or sys.stdout
+        self._file: TextIO | None = file or sys.stdout
         self._text = ""
 
     def update(self, reply: Reply) -> None:
@@ -46,12 +46,16 @@ class PlainView:
         self.update(reply)
         self._write("\n" if self._text and not self._text.endswith("\n") else "")
         for note in ending(reply, show_footer=self._show_footer):
-            sys.stderr.write(clean(note) + "\n")
+            if sys.stderr is not None:
+                sys.stderr.write(clean(note) + "\n")
 
     def _write(self, text: str) -> None:
-        if text:
-            self._file.write(text)
-            self._file.flush()
+        file = self._file
+        if text and file is not None:
+            self._file = None  # a pipe that broke or a disk that is full is not tried again
+            file.write(text)
+            file.flush()
+            self._file = file
 
 
 class TerminalView:

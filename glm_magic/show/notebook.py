@@ -110,10 +110,11 @@ class NotebookView:
 
     def _publish(self, index: int, bundle: Bundle, metadata: dict[str, object]) -> None:
         is_new = index == len(self._displays)
-        if is_new:
-            self._displays.append(uuid.uuid4().hex)
+        display_id = uuid.uuid4().hex if is_new else self._displays[index]
+        _publish(bundle, metadata, display_id, update=not is_new)
+        if is_new:  # only now: Stop may come before, and what was not displayed cannot be updated
+            self._displays.append(display_id)
             self._shown.append({})
-        _publish(bundle, metadata, self._displays[index], update=not is_new)
         self._shown[index] = bundle
 
     def _thinking(self, reply: Reply) -> str:

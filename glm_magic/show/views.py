@@ -63,4 +63,5 @@ def choose_view(
 
 
 def _is_terminal() -> bool:
-    return sys.stdout.isatty() and environment("TERM") != "dumb"
+    out = sys.stdout  # None in a process that was started without one
+    return out is not None and out.isatty() and environment("TERM") != "dumb"

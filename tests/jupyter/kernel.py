@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -101,11 +102,20 @@ class Kernel:
         """Execute *code* as a cell and return it when it is done; see `wait`."""
         return self.wait(self.start(code), timeout)
 
-    def start(self, code: str) -> Cell:
+    def start(self, code: str, subshell: str | None = None) -> Cell:
         """Send *code* as a cell and return at once; the cell fills in `wait` and `until`."""
-        cell = Cell(self._client.execute(code, allow_stdin=False))
-        self._cells[cell.id] = cell
+        asked = {"code": code, "silent": False, "allow_stdin": False}
+        message = self._client.session.msg("execute_request", asked)
+        message["header"]["subshell_id"] = subshell
+        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
+        self._client.shell_channel.send(message)
         return cell
+
+    def subshell(self) -> str:
+        """Open a second shell, which runs its cells beside the main one's, and return its id."""
+        channel = self._client.control_channel
+        channel.send(self._client.session.msg("create_subshell_request"))
+        return str(channel.get_msg(timeout=60)["content"]["subshell_id"])
 
     def wait(self, cell: Cell, timeout: float = 60) -> Cell:
         """Return *cell* when it is done; raises TimeoutError after *timeout* seconds."""
@@ -129,6 +139,10 @@ class Kernel:
     def interrupt(self) -> None:
         """Do as the Stop button does."""
         self._manager.interrupt_kernel()
+
+    def kill(self) -> None:
+        """End the process as the system does when memory runs out."""
+        self._manager.signal_kernel(signal.SIGKILL)
 
     def close(self) -> None:
         """End the process; may be called again."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.far_side import FarSide, Gate, Status, Stream, openai_stream, refused_url
-from tests.jupyter.kernel import Cell, Kernel
+from tests.far_side import FarSide, Status, Stream, openai_stream, refused_url
+from tests.jupyter.cells import held, markdown
+from tests.jupyter.kernel import Kernel
 
 KEY = "sk-planted-1234567890abcdef"
 
@@ -37,11 +38,6 @@ def loaded(kernel: Kernel) -> Kernel:
     return kernel
 
 
-def markdown(cell: Cell) -> str:
-    """The Markdown under *cell*."""
-    return "\n".join(data["text/markdown"] for data in cell.data)
-
-
 #: Notes every socket that is opened and every file that is written, the compiler's cache aside.
 WATCH = """
 import sys
@@ -53,13 +49,6 @@ def note(event, args):
 before = set(sys.modules)
 sys.addaudithook(note)
 """
-
-
-def held(*pieces: str) -> tuple[Stream, Gate]:
-    """A stream that says *pieces*, waits for its gate, and then ends well."""
-    gate = Gate()
-    *chunks, finish, done = openai_stream(list(pieces))
-    return Stream([*chunks, gate, finish, done]), gate
 
 
 def asked(far_side: FarSide) -> list[str]:
@@ -182,20 +171,6 @@ def test_continue_goes_on_after_an_interrupt(loaded: Kernel, far_side: FarSide):
     assert markdown(loaded.run("%glm --continue")).startswith("three four")
     assert asked(far_side)[:2] == ["count", "one two "]
     assert "one two three four" in loaded.run("%glmcmd history").stream
-
-
-def test_interrupt_while_nothing_comes(loaded: Kernel, far_side: FarSide):
-    """A far side that is silent can be stopped, and the next question works."""
-    script, _ = held()
-    far_side.queue(script)
-    before = len(far_side.requests)
-    cell = loaded.start("%glm hello?")
-    far_side.received(before + 1)
-    loaded.until(lambda: any(m.type == "execute_input" for m in cell.messages))
-    loaded.interrupt()
-    assert loaded.wait(cell).error["ename"] == "Interrupted"
-    assert far_side.requests[before].closed()
-    assert loaded.run("%glm again").status == "ok"
 
 
 def test_a_cut_stream_is_marked_and_not_sent_again(loaded: Kernel, far_side: FarSide):

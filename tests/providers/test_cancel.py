@@ -1,4 +1,4 @@
-"""Stopping: at any point of an answer, at once, with the connection closed."""
+"""Stopping at once, with the connection closed; `scenarios` cancels wherever an answer waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from glm_magic.loop import background
 from glm_magic.messages import Delta
 from glm_magic.providers.base import Provider
-from tests.far_side import FarSide, Silence, Status, Stream
+from tests.far_side import FarSide, Status, Stream
 from tests.providers.asking import OPENAI, QUESTION, Wire, deltas_of
 
 
@@ -44,16 +44,6 @@ async def test_connecting(wire):
             assert b"" == await asyncio.to_thread(there.recv, 4096)
 
 
-async def test_waiting_for_the_head(far_side, wire):
-    """A request that nobody answers yet is taken back."""
-    far_side.queue(Silence())
-    task = asyncio.create_task(deltas_of(wire.at(far_side.url)))
-    (request,) = await asyncio.to_thread(far_side.received)
-    await stop(task)
-    assert await asyncio.to_thread(request.closed)
-    assert 1 == len(far_side.requests)
-
-
 @pytest.mark.parametrize("is_kept", [False, True])
 async def test_generator_closed_in_mid_answer(far_side, wire, is_kept):
     """Closing the generator closes the connection, a kept one too."""
@@ -68,16 +58,6 @@ async def test_generator_closed_in_mid_answer(far_side, wire, is_kept):
     await provider.aclose()
 
 
-async def test_task_cancelled_in_mid_answer(far_side, wire):
-    """Cancelling whoever waits for more closes the connection."""
-    far_side.queue(Stream(wire.unfinished("Half"), end="hold"))
-    stream, _ = await next_with(wire.at(far_side.url), "content")
-    task = asyncio.ensure_future(anext(stream))
-    await asyncio.to_thread(far_side.received)
-    await stop(task)
-    assert await asyncio.to_thread(far_side.requests[0].closed)
-
-
 async def test_waiting_for_usage(far_side):
     """After the finish signal there is still something to stop."""
     far_side.queue(Stream(OPENAI.stream("Hi")[:-1], end="hold"))
@@ -87,20 +67,11 @@ async def test_waiting_for_usage(far_side):
     assert await asyncio.to_thread(far_side.requests[0].closed)
 
 
-@pytest.mark.parametrize("way", ["aclose", "cancel"])
-async def test_pause_before_a_retry(far_side, wire, way):
+async def test_pause_before_a_retry(far_side, wire):
     """A pause ends at once, and nothing more is asked."""
     far_side.queue(Status(503, {"message": "busy"}, headers={"Retry-After": "50"}))
-    provider = wire.at(far_side.url)
-    provider.retries = 1
-    if way == "aclose":
-        stream, _ = await next_with(provider, "progress")
-        await stream.aclose()
-    else:
-        pausing = asyncio.Event()
-        task = asyncio.create_task(watch(provider, "progress", pausing))
-        await pausing.wait()
-        await stop(task)
+    stream, _ = await next_with(wire.at(far_side.url, retries=1), "progress")
+    await stream.aclose()
     assert 1 == len(far_side.requests)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,20 +11,6 @@ import pytest
 from glm_magic.loop import background
 from tests.far_side import GREETING, FarSide, Raw, Status, Stream, openai_stream
 from tests.providers.asking import OPENAI, ask, fail
-
-SCRIPT = """
-import asyncio, sys
-from glm_magic.loop import background
-from glm_magic.providers import make_provider
-
-async def ask(provider):
-    deltas = provider.stream([{"role": "user", "content": "Hi"}])
-    return "".join([delta.content async for delta in deltas])
-
-provider = make_provider("openai/glm-test", base_url=sys.argv[1])
-print(background.run(ask(provider)))
-print(asyncio.run(ask(provider)))
-"""
 
 
 @pytest.fixture
@@ -143,15 +127,3 @@ def test_nothing_left_open(far_side):
     gc.collect()  # pytest turns a warning of a destructor into a failure of this test
     assert far_side.requests[0].closed()
     assert far_side.requests[1].closed()
-
-
-def test_end_of_a_script(far_side):
-    """A plain script that never closes anything ends without a word."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", SCRIPT, far_side.url],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (f"{GREETING}\n{GREETING}\n", "", 0) == (done.stdout, done.stderr, done.returncode)

@@ -1,0 +1,58 @@
+"""A thousand questions in a row: nothing grows, neither in this process nor at the server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.far_side import FarSide
+from tests.processes import output
+
+#: Asks so many questions in one of two ways, and counts what there is after a tenth and at the end.
+SCRIPT = """
+import gc, os, sys, threading, tracemalloc
+from glm_magic import Conversation, Reply, make_provider
+
+address, way, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+provider = make_provider("openai/glm-test", base_url=address)
+
+def plainly():
+    return Conversation(provider).ask_sync("Hi")
+
+def by_magic():
+    return shell.run_line_magic("glm", "--once -q Hi")
+
+if way == "by_magic":
+    from IPython.core.interactiveshell import InteractiveShell
+    os.environ.update(GLM_BASE_URL=address, GLM_MODEL="openai/glm-test")
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "glm_magic")
+ask = globals()[way]
+
+def counts():
+    gc.collect()
+    replies = sum(isinstance(thing, Reply) for thing in gc.get_objects())
+    return len(os.listdir("/proc/self/fd")), threading.active_count(), replies
+
+for _ in range(number // 10):
+    assert ask().finish_reason == "stop"
+before = counts()
+tracemalloc.start()
+for _ in range(number // 10):
+    ask()
+gc.collect()
+start, _ = tracemalloc.get_traced_memory()
+for _ in range(number - 2 * (number // 10)):
+    ask()
+assert counts() == before, (before, counts())
+end, _ = tracemalloc.get_traced_memory()
+print(before[-1], end - start < 50_000 or end - start)
+"""
+
+
+@pytest.mark.parametrize(("way", "number"), [("plainly", 1000), ("by_magic", 300)])
+def test_a_thousand_questions(far_side: FarSide, way: str, number: int):
+    """Descriptors, threads and memory stay as they were, and no reply outlives its use."""
+    answers = output(SCRIPT, args=(far_side.url, way, str(number)))
+    assert ["0", "True"] == answers
+    assert {1} == {request.connection for request in far_side.requests}
+    assert number == len(far_side.requests)
