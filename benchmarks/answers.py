@@ -19,7 +19,7 @@ END = f"\n\nThe very end {STAMP}.\n"
 SECTION = """## Section {n}
 
 Prose with **bold** words, `code`, and a formula $a_{n}^2 + b^2 = c^2$ in it. It goes on for a while
-so that the paragraph has more than one line on the screen, as answers do. 一段中文，像答案里常有的那样。
+so that the paragraph has more than one line on the screen. 一段中文，像答案里常有的那样。
 
 - first point of section {n}
 - second point, with 中文 in it

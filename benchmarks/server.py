@@ -1,7 +1,7 @@
 """A far side on loopback that is never what is waited for: a process that sends rendered bytes.
 
     with running() as url:
-        ...  # POST {url}{Answer().path}/v1/chat/completions, or any other path behind the first part
+        ...  # POST {url}{Answer().path}/v1/chat/completions, or what else begins like this
 
 A thread serves each connection with blocking writes, which is the cheapest that Python has.
 """

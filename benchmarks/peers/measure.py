@@ -37,6 +37,7 @@ class Count:
         self.deltas = self.characters = 0
 
     def __call__(self, text: str | bytes) -> None:
+        """Take what is handed over."""
         self.deltas += 1
         self.characters += len(text)
 
@@ -46,8 +47,7 @@ async def cost(ask: Ask, url: str, wire: str, number: int) -> dict[str, float]:
     counts = [Count() for _ in range(number)]
     ended: list[float] = []
     gc.collect()
-    before = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _begin_peak()
     began, cpu = time.perf_counter(), time.process_time()
 
     async def one(count: Count) -> None:
@@ -75,6 +75,12 @@ async def delay(ask: Ask, url: str, wire: str, _number: int) -> dict[str, float]
         for stamp in re.findall(r"\d{16}", text if isinstance(text, str) else text.decode())
     )
     return {"p50": delays[len(delays) // 2], "p99": delays[len(delays) * 99 // 100]}
+
+
+def _begin_peak() -> int:
+    """Have the system take the peak anew from here, and return the bytes held now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _resident("VmRSS")
 
 
 def _resident(name: str) -> int:
