@@ -16,22 +16,24 @@ STAMP = "0" * 16
 #: What the last event of an answer says, so that its reader knows when it was sent.
 END = f"\n\nThe very end {STAMP}.\n"
 
-SECTION = """## Section {n}
+SECTION = """### Step {n}: 第 {n} 步
 
-Prose with **bold** words, `code`, and a formula $a_{n}^2 + b^2 = c^2$ in it. It goes on for a while
-so that the paragraph has more than one line on the screen. 一段中文，像答案里常有的那样。
+Take the *mean* of the values, $\\bar x_{n} = \\frac{{1}}{{n}} \\sum_i x_i$, and compare it with
+the one before; `None` stands for a missing value. 这一段是中文，和英文混在一起，像真的答案。
 
-- first point of section {n}
-- second point, with 中文 in it
+1. read the table, and drop what is empty
+2. 算平均值，再看它有没有变化
+
+> A remark on step {n}, with **emphasis** and a [link](https://example.org/{n}).
 
 ```python
-def section_{n}(x):
-    return x + {n}
+mean_{n} = sum(x for x in column if x is not None) / len(column)
+assert abs(mean_{n} - before) < 1e-{n}, "changed"
 ```
 
-| name | value |
-|---|---|
-| n | {n} |
+| step | mean | changed |
+|-----:|-----:|:-------:|
+| {n} | 0.{n} | no |
 
 """
 

@@ -60,4 +60,4 @@ def prepare(env: str) -> str:
 
 def last_line(text: str) -> str:
     """Return the last line of *text*, where an error says what it is."""
-    return (text.strip().splitlines() or ["no word"])[-1][:120]
+    return (text.strip().splitlines() or ["no word"])[-1][:70]
