@@ -31,7 +31,7 @@ LOAD = 'measure("{}")\n'
 #: What is loaded, and the environment that has it.
 LOADED = {
     "%load_ext glm_magic": ("%load_ext glm_magic", ""),
-    "an empty extension": ("import types; types.ModuleType('empty')", ""),
+    "nothing: a cell of one line": ("import types", ""),
     "import aiohttp, which loading puts off": ("import aiohttp", ""),
     "import anywidget, which a panel needs": ("import anywidget", ""),
     "%load_ext jupyter_ai_magics": ("%load_ext jupyter_ai_magics", "jupyter_ai_magics"),
