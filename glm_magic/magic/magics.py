@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
@@ -16,7 +18,6 @@ from IPython.core.magic import (
 
 from ..config import GlmConfig, current
 from ..errors import GlmError
-from .flags import help_text, parse
 from .keys import guard, refuse, unguard
 from .transform import cleanup
 
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 #: What our completer is called, to find it again.
 _MATCHER = "glm_matcher"
+#: The event of IPython after which we warm up.
+_CELL_DONE = "post_run_cell"
+
+
+def _help() -> str:
+    from .flags import help_text  # see `GlmMagics.state`
+
+    return help_text()
 
 
 @magics_class
@@ -47,6 +56,12 @@ class GlmMagics(Magics):
 
         return shared()
 
+    def warm_up(self, _result: object) -> None:
+        """Import what the first question needs while the user types it; once, after a cell."""
+        assert self.shell is not None  # noqa: S101, see `glm`
+        self.shell.events.unregister(_CELL_DONE, self.warm_up)
+        Thread(target=_import_stack, name="glm_magic warm-up", daemon=True).start()
+
     @no_var_expand
     @line_cell_magic
     def glm(self, line: str, cell: str | None = None) -> Reply | None:
@@ -59,10 +74,11 @@ class GlmMagics(Magics):
             status(self.state)
             return None
         from .cell import ask  # see `state`
+        from .flags import parse
 
         return ask(self.state, self.shell, parse(line).with_body(cell or ""))
 
-    glm.__doc__ = help_text()
+    glm.getdoc = _help  # type: ignore[union-attr]  # IPython asks it before the docstring
 
     @no_var_expand
     @line_magic
@@ -95,6 +111,7 @@ def load(shell: InteractiveShell) -> None:
     configurables: list[Any] = shell.configurables  # typed too narrowly there
     configurables.append(config)
     shell.register_magics(magics)
+    shell.events.register(_CELL_DONE, magics.warm_up)
     shell.input_transformers_cleanup.append(cleanup)
     guard(shell.history_manager)
     if shell.Completer is not None:
@@ -106,6 +123,8 @@ def unload(shell: InteractiveShell) -> None:
     magics = _loaded(shell)
     if magics is None:
         return
+    with suppress(ValueError):  # it has warmed up
+        shell.events.unregister(_CELL_DONE, magics.warm_up)
     if "state" in vars(magics):
         magics.state.close()
     for kind, name in (("line", "glm"), ("cell", "glm"), ("line", "glmcmd")):
@@ -119,6 +138,13 @@ def unload(shell: InteractiveShell) -> None:
     if shell.Completer is not None:
         matchers = shell.Completer.custom_matchers
         matchers[:] = [m for m in matchers if getattr(m, "__name__", "") != _MATCHER]
+
+
+def _import_stack() -> None:
+    # What fails here fails again, and is shown, when a question needs it.
+    with suppress(Exception):
+        from ..providers import openai  # noqa: F401, aiohttp: 130 ms
+        from . import cell  # noqa: F401
 
 
 def _matcher(magics: GlmMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:

@@ -59,10 +59,31 @@ def asked(far_side: FarSide) -> list[str]:
 def test_loading_prints_nothing_opens_nothing_and_imports_nothing_heavy(kernel: Kernel):
     """`%load_ext` opens no socket, writes no file, prints nothing and imports no heavy library."""
     kernel.run(WATCH)
-    assert kernel.run("%load_ext glm_magic").outputs == []
     heavy = "aiohttp anywidget ipywidgets rich pandas xllamacpp markdown_it numpy"
-    cell = kernel.run(f"print(seen, sorted((set(sys.modules) - before) & set({heavy!r}.split())))")
-    assert cell.stream == "[] []\n"
+    look = f"print(seen, sorted((set(sys.modules) - before) & set({heavy!r}.split())))"
+    assert kernel.run(f"%load_ext glm_magic\n{look}").stream == "[] []\n"
+
+
+#: Waits for the thread that imports, then says what it has done.
+WARMED = """
+from threading import enumerate
+[thread.join() for thread in enumerate() if thread.name == "glm_magic warm-up"]
+print(seen, "glm_magic.providers.http" in sys.modules, "anywidget" in sys.modules)
+"""
+
+
+def test_after_loading_the_way_to_the_far_side_is_imported(kernel: Kernel):
+    """It happens beside the cells that follow, and opens no socket and writes no file either."""
+    kernel.run(WATCH)
+    assert kernel.run("%load_ext glm_magic").outputs == []
+    assert kernel.run(WARMED).stream == "[] True False\n"
+
+
+def test_an_extension_taken_away_at_once_imports_nothing(kernel: Kernel):
+    """%unload_ext in the same cell leaves nothing to be done after it."""
+    kernel.run(WATCH)
+    kernel.run("%load_ext glm_magic\n%unload_ext glm_magic")
+    assert kernel.run(WARMED).stream == "[] False False\n"
 
 
 @pytest.mark.parametrize(
