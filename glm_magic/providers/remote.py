@@ -49,7 +49,10 @@ class Decoder(Protocol):
         """Return what *event* adds."""
 
     def close(self) -> list[Delta]:
-        """Return what the end of the stream adds."""
+        """Return what the end of the stream adds; raises what the far side reported."""
+
+    def rest(self) -> list[Delta]:
+        """Return what was kept back, when the stream has broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +172,15 @@ class RemoteProvider(ABC):
             if answer.status != OK:
                 raise await _refusal(call, answer)
             async with aclosing(_read(call, answer)) as deltas:
-                async for delta in deltas:
-                    if delta.finish_reason and not _is_heard(reply):
-                        answer.check_whole()
-                    yield delta
+                try:
+                    async for delta in deltas:
+                        if delta.finish_reason and not _is_heard(reply):
+                            answer.check_whole()
+                        yield delta
+                except ProviderError:
+                    for delta in call.decoder.rest() if _is_heard(reply) else ():
+                        yield delta
+                    raise
 
     def _shown_headers(self) -> dict[str, str]:
         """Return the user's own headers with keys masked."""

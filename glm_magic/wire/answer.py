@@ -7,7 +7,7 @@ from typing import Any
 
 from ..messages import Delta, ToolCall
 from .payload import JSON, object_of, objects_of, read_object, text_of
-from .think import BoxFilter, ThinkSplitter
+from .think import BoxFilter, Pairs, ThinkSplitter, whole
 
 
 class Answer:
@@ -19,6 +19,10 @@ class Answer:
 
     def __init__(self) -> None:
         self.calls = ToolCalls()
+        #: The types of what was left out because nobody knows them.
+        self.unknown: list[str] = []
+        self._content_pairs = Pairs()
+        self._reasoning_pairs = Pairs()
         self._box = BoxFilter()
         self._splitter = ThinkSplitter()
         self._content: list[str] = []
@@ -43,19 +47,19 @@ class Answer:
     def add(self, delta: JSON) -> Delta:
         """Take in one `delta` (or `message`) object and return what it adds."""
         self.calls.add(delta)
-        reasoning = text_of(delta, "reasoning_content", "reasoning")
+        reasoning = self._reasoning_pairs.feed(text_of(delta, "reasoning_content", "reasoning"))
         if reasoning:
             self._splitter.may_close = False
-        content = _content_of(delta)
+        content = self._content_pairs.feed(self._content_of(delta))
         self._is_empty = self._is_empty and not (content or reasoning)
         return self._keep(reasoning, self._splitter.feed(self._box.feed(content)))
 
     def close(self) -> Delta:
         """Return the text that was kept back in case it was the start of a tag."""
-        last = self._splitter.feed(self._box.close())
+        last = self._splitter.feed(self._box.feed(self._content_pairs.close()) + self._box.close())
         rest = self._splitter.close()
         return self._keep(
-            last.reasoning,
+            self._reasoning_pairs.close() + last.reasoning,
             Delta(last.content + rest.content, rest.reasoning, last.retract),
         )
 
@@ -67,12 +71,14 @@ class Answer:
         self._reasoning += [thought] if thought else []
         return Delta(split.content, thought, split.retract)
 
-
-def _content_of(delta: JSON) -> str:
-    content = delta.get("content")
-    if isinstance(content, list):
-        return "".join(text_of(part, "text") for part in objects_of(delta, "content"))
-    return content if isinstance(content, str) else ""
+    def _content_of(self, delta: JSON) -> str:
+        content = delta.get("content")
+        if isinstance(content, list):
+            parts = objects_of(delta, "content")
+            strange = [part for part in parts if not isinstance(part.get("text"), str)]
+            self.unknown += [text_of(part, "type") or "without a type" for part in strange]
+            return "".join(text_of(part, "text") for part in parts)
+        return content if isinstance(content, str) else ""
 
 
 class ToolCalls:
@@ -135,4 +141,4 @@ class _Call:
         return bool(self._name) and is_readable
 
     def value(self) -> ToolCall:
-        return ToolCall(self._id, self._name, "".join(self._arguments))
+        return ToolCall(whole(self._id), whole(self._name), whole("".join(self._arguments)))

@@ -22,6 +22,36 @@ def _held(text: str, *tags: str) -> int:
     return len(tail) if is_start else 0
 
 
+def whole(text: str) -> str:
+    """Return *text* with each character whole; half a surrogate pair alone becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Pairs:
+    """Puts together the characters whose halves came in two events."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        """Return *text* with whole characters, less the first half of one at its end."""
+        if not (self._half or _is_half(text[:1]) or _is_half(text[-1:])):
+            return text
+        text = self._half + text
+        cut = len(text) - ("\ud800" <= text[-1:] < "\udc00")
+        self._half = text[cut:]
+        return whole(text[:cut])
+
+    def close(self) -> str:
+        """Return what was kept back."""
+        half, self._half = self._half, ""
+        return whole(half)
+
+
+def _is_half(character: str) -> bool:
+    return "\ud800" <= character < "\ue000"
+
+
 class BoxFilter:
     """Takes out the markers that GLM-4.5V puts around its final answer."""
 

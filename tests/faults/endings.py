@@ -134,7 +134,12 @@ EMPTY = (
 AFTERWARDS = (
     fault("held open", saying(TEXT, end="hold")),
     fault("held open without [DONE]", held_open(FINISHED), wires=(OPENAI,)),
-    fault("events after the finish", then(FINISHED, LATE, DONE, LATE), wires=(OPENAI,)),
+    fault(
+        "events after the finish",
+        then(FINISHED, LATE, LATE, DONE, LATE),
+        words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
     fault(
         "events after the finish",
         changed(lambda events: [*events, LATE_FRAME, INTERVENED]),
@@ -143,6 +148,7 @@ AFTERWARDS = (
     fault(
         "error after the finish",
         then(FINISHED, event({"error": {"code": "1302", "message": "m"}}), DONE),
+        words=("went on after the end",),
         wires=(OPENAI,),
     ),
     fault(

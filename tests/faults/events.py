@@ -8,14 +8,14 @@ from typing import Any
 from glm_magic.wire.chatglm import TRUNCATED
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
 from tests.far_side_data import chatglm_frame, event
-from tests.faults.dialects import SNAPSHOTS, amid, changed, fault
+from tests.faults.dialects import SNAPSHOTS, amid, changed, fault, then
 from tests.faults.fault import Fault
 from tests.providers.asking import OPENAI
 
-#: A call of a tool, in two pieces.
+#: A call of a tool in two pieces, each with its finish reason.
 CALL = (
-    {"index": 0, "id": "t1", "function": {"name": "add", "arguments": '{"a":'}},
-    {"index": 0, "id": "t2", "function": {"arguments": " 1}"}},
+    ({"index": 0, "id": "t1", "function": {"name": "add", "arguments": '{"a":'}}, None),
+    ({"index": 0, "id": "t2", "function": {"arguments": " 1}"}}, "tool_calls"),
 )
 
 
@@ -95,15 +95,15 @@ ODD = (
         choice({"content": " no"}, 1, "stop"),
         words=("more than one answer",),
     ),
-    openai(
+    fault(
         "tool call",
-        *(choice({"tool_calls": [piece]}) for piece in CALL),
-        choice({}, finish="tool_calls"),
+        then(*(event(choice({"tool_calls": [piece]}, finish=finish)) for piece, finish in CALL)),
         finish="tool_calls",
+        wires=(OPENAI,),
     ),
     openai(
         "tool call cut short",
-        choice({"tool_calls": [CALL[0]]}),
+        choice({"tool_calls": [CALL[0][0]]}),
         words=("1 incomplete tool call(s) left out",),
     ),
     chatglm("null content", part({"type": "text", "text": None}), part(None)),
