@@ -11,7 +11,8 @@ from ..errors import ProtocolError
 
 Kind = Literal["json", "page", "events"]
 
-_BLANK = b"\xef\xbb\xbf \t\r\n"
+#: What may stand before any kind of body: the BOM, and blanks.
+BLANK = b"\xef\xbb\xbf \t\r\n"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -21,7 +22,7 @@ def kind_of(head: bytes, content_type: str) -> Kind | None:
     The bytes go first: gateways send JSON errors and login pages, and scripts
     send events, under any type.
     """
-    start = head.lstrip(_BLANK)
+    start = head.lstrip(BLANK)
     if start.startswith(_FIELDS):
         return "events"
     if any(field.startswith(start) for field in _FIELDS):

@@ -20,13 +20,15 @@ from ..redact import MASK, Secret
 from ..wire.sse import Event, SSEDecoder
 from .address import check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
-from .bodies import kind_of, page_error, read_json, words_of
+from .bodies import BLANK, kind_of, page_error, read_json, words_of
 from .http import Answer, Phase, Transport
 from .retry import pause, read_retry_after
 
 #: Bytes that are read of an error page, and of an answer that comes in one piece.
 ERROR_BYTES = 64 * 2**10
 ANSWER_BYTES = 16 * 2**20
+#: What a notice counts for in that: a stream of nothing else must have an end as well.
+NOTICE_SIZE = 1000
 
 OK = 200
 REDIRECTS = range(300, 400)
@@ -44,6 +46,10 @@ class Decoder(Protocol):
     @property
     def is_done(self) -> bool:
         """Whether the last delta was given out."""
+
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
 
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
@@ -223,7 +229,7 @@ async def _read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
     """Yield the deltas of a response that is no refusal by its status."""
     head = await answer.read()
     while (kind := kind_of(head, answer.content_type)) is None and (more := await answer.read()):
-        head += more
+        head = (head + more).lstrip(BLANK)  # else blanks without end would fill the memory
     if kind == "json":
         body = head + await answer.read_rest(ANSWER_BYTES)
         answer.check_whole()
@@ -255,8 +261,9 @@ async def _read_events(
         events = sse.feed(chunk)
         for delta in (delta for event in events for delta in decoder.decode(event)):
             size += len(delta.content) + len(delta.reasoning) - delta.retract
+            size += NOTICE_SIZE if delta.notice else 0
             yield delta
-        _check_size(size)
+        _check_size(size + decoder.kept)
         answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
         chunk = b"" if decoder.is_done else await answer.read()
     if answer.phase == "waiting":

@@ -108,6 +108,11 @@ class SnapshotDecoder:
         """Whether the last delta was given out, or a failure is to be raised."""
         return self._is_done
 
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
+        return self._transcript.kept
+
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
         data = event.data.strip()
@@ -115,7 +120,7 @@ class SnapshotDecoder:
             return []
         if event.event == "error":
             return self._fail(read_object(data) or {"message": data})
-        self._start = self._start or data
+        self._start = self._start or data[:200]  # all of it would be kept
         reading = read_event(event)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for frame in reading.objects:

@@ -142,6 +142,11 @@ class OpenAIDecoder:
         """Whether the last delta was given out, or a failure is to be raised."""
         return self._is_done
 
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
+        return self._answer.kept
+
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
         data = event.data.strip()
@@ -151,7 +156,7 @@ class OpenAIDecoder:
             return self._end()
         if event.event == "error":
             return self._fail(read_object(data) or data)
-        self._start = self._start or data
+        self._start = self._start or data[:200]  # all of it would be kept
         reading = read_event(event, goes_on=True)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for chunk in reading.objects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages import Delta, diff
+from ..messages import Delta, GrowingText, diff
 from .growth import Growth
 from .markdown import fenced, images, join_blocks, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
@@ -25,6 +25,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
+#: What an item takes beside its text, in characters.
+_ITEM_SIZE = 1000
 
 
 class _Key(NamedTuple):
@@ -51,17 +53,14 @@ class _Item:
         self.is_shown = False
         self.held = ""  # the end of a growing text that may become a citation mark
         self._repeats = repeats  # whether its frames hold all of it in any mode
-        self._frames: list[str] = []
+        self._last = ""
+        self._sum = GrowingText()  # of all frames
 
     def text(self, growth: Growth) -> str:
         """Return all of it, as far as is known."""
         if growth.is_delta and not self.is_final:
-            return "".join(self._frames)
+            return self._sum.read()
         return self._last
-
-    @property
-    def _last(self) -> str:
-        return self._frames[-1] if self._frames else ""
 
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
@@ -69,8 +68,9 @@ class _Item:
         text = text or self.text(growth)
         if self.is_final and text == self._last:
             return ""
-        growth.settle(self._frames, text)
-        self._frames, self.is_final = [text], True
+        growth.settle(self._last, self._sum.read(), text)
+        self.is_final = True
+        self._begin(text)
         return None
 
     def grow(self, text: str, growth: Growth) -> str | None:
@@ -81,11 +81,16 @@ class _Item:
         last, is_plain = self._last, growth.mode is not None and not self.is_final
         self.is_final = False
         if repeats:
-            self._frames = [text]
+            self._begin(text)
             return text[len(last) :] if is_plain and text.startswith(last) else None
         growth.weigh(last, text)
-        self._frames.append(text)
+        self._last = text
+        self._sum.add(text)
         return text if is_plain else None
+
+    def _begin(self, text: str) -> None:
+        self._last, self._sum = text, GrowingText()
+        self._sum.add(text)
 
 
 class Transcript:
@@ -101,12 +106,17 @@ class Transcript:
         self._order: dict[_Key, None] = {}
         self._newest: dict[bool, _Key] = {}  # of the thinking, and of the answer
         self._unknown: dict[_Key, None] = {}
-        self._shown: dict[bool, list[str]] = {True: [], False: []}
+        self._shown = {True: GrowingText(), False: GrowingText()}
 
     @property
     def unknown(self) -> list[str]:
         """The types, one for each item, that were left out because nobody knows them."""
         return [key.kind or "without a type" for key in self._unknown]
+
+    @property
+    def kept(self) -> int:
+        """About how many characters the items take beside their texts."""
+        return _ITEM_SIZE * (len(self._order) + len(self._unknown))
 
     def add(self, parts: list[JSON]) -> Delta:
         """Take in the *parts* of one frame and return what they change."""
@@ -173,15 +183,15 @@ class Transcript:
         item = self._items[key]
         if not key.is_thinking:
             added, item.held = strip_citations(item.held + added, is_open=True)
-        self._shown[key.is_thinking].append(added)
+        self._shown[key.is_thinking].add(added)
         return added
 
     def _rewrite(self, *, is_thinking: bool, is_end: bool) -> Delta:
         keys = [key for key in self._order if key.is_thinking == is_thinking]
         blocks = [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
-        old, new = "".join(self._shown[is_thinking]), join_blocks(blocks)
-        self._shown[is_thinking] = [new]
-        return diff(old, new)
+        change = diff(self._shown[is_thinking].read(), join_blocks(blocks))
+        self._shown[is_thinking].add(change.content, change.retract)
+        return change
 
     def _block(self, key: _Key, *, is_end: bool) -> str:
         if key in self._finished:

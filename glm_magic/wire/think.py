@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..messages import Delta
+from ..messages import Delta, GrowingText
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
@@ -85,11 +85,16 @@ class ThinkSplitter:
         self.may_close = True
         self._read = self._read_start
         self._held = ""
-        self._shown: list[str] = []  # all content of earlier feeds while may_close
+        self._shown = GrowingText()  # all content of earlier feeds while may_close
         self._has_thought = False
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._retract = 0
+
+    @property
+    def kept(self) -> int:
+        """How many characters were kept back."""
+        return len(self._held)
 
     def feed(self, text: str) -> Delta:
         """Return what *text* adds; a retraction always takes back all the content."""
@@ -109,7 +114,7 @@ class ThinkSplitter:
     def _take(self) -> Delta:
         content, reasoning = "".join(self._content), "".join(self._reasoning)
         if self.may_close and content:
-            self._shown.append(content)
+            self._shown.add(content)
         delta = Delta(content=content, reasoning=reasoning, retract=self._retract)
         self._content, self._reasoning, self._retract = [], [], 0
         return delta
@@ -157,7 +162,7 @@ class ThinkSplitter:
         self._held = text[cut:]
 
     def _close_lone_tag(self) -> None:
-        sent = "".join(self._shown)
+        sent = self._shown.read()
         thought = sent + "".join(self._content)
         self.may_close = False
         if _is_quoting(thought):
