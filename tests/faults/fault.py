@@ -41,9 +41,10 @@ HASTY = Clocks(0.3, 0.3, 0.3)
 class Site:
     """Where a question in *wire* goes: an address, and the server behind it if there is one.
 
-    *settings* are what must be set to get there. Nothing may be asked of
-    *neighbour*, another server. *count* gives the requests that came, where
-    they can be counted. A stream stops at *gate* until its text was seen.
+    *settings* are what must be set to get there. The scripts answer requests
+    of *method*. Nothing may be asked of *neighbour*, another server. *count*
+    gives the requests that came, where there is no server that counts them. A
+    stream stops at *gate* until its text was seen.
     """
 
     wire: Wire
@@ -52,7 +53,13 @@ class Site:
     settings: Mapping[str, Any] = field(default_factory=dict)
     neighbour: FarSide | None = None
     count: Callable[[], int] | None = None
+    method: str = "POST"
     gate: Gate = field(default_factory=Gate)
+
+    def play(self, fault: Fault) -> None:
+        """Have the server do what *fault* says."""
+        if self.server is not None:
+            self.server.queue(*fault.scripts(self), method=self.method)
 
     @property
     def requests(self) -> int | None:

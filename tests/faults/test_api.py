@@ -32,8 +32,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_fault(fault: Fault, wire: Wire):
     """The user sees what the fault's row says, for no more requests, and the next answer comes."""
     with fault.place(wire) as site:
-        if site.server is not None:
-            site.server.queue(*fault.scripts(site))
+        site.play(fault)
         async with provider_for(fault, site) as provider:
             reply, error = await asked(provider, fault, site)
             check_error(error, fault, provider)

@@ -84,8 +84,7 @@ def test_fault(notebooks: Mapping[str, Notebook], fault: Fault, wire: Wire):
     """The cell ends as the fault's row says and shows nothing else; the next one runs."""
     notebook = notebooks[wire.name]
     with fault.place(wire) as site:
-        if site.server is not None:
-            site.server.queue(*fault.scripts(site))
+        site.play(fault)
         notebook.prepare(fault, site)
         cell = notebook.ask(fault, site)
         following = notebook.kernel.run("print(6 * 7)")
