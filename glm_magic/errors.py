@@ -19,6 +19,7 @@ Interrupted                  the user stopped the reply; a KeyboardInterrupt, no
 
 from __future__ import annotations
 
+import math
 import traceback
 from typing import TYPE_CHECKING, ClassVar
 
@@ -148,7 +149,8 @@ class StatusError(ProviderError):
         detail: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(what, remedy=remedy, host=host)
+        asked = f"It asks to wait {math.ceil(retry_after)} s. " if retry_after else ""
+        super().__init__(what, remedy=asked + remedy, host=host)
         self.status = status
         self.code = code
         self.detail = tidy(detail)

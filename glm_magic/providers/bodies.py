@@ -26,9 +26,11 @@ def kind_of(head: bytes, content_type: str) -> Kind | None:
         return "events"
     if any(field.startswith(start) for field in _FIELDS):
         return None
+    if start[:1] == b"<":
+        return "page"
     if start[:1] == b"{" or content_type == "application/json":
         return "json"
-    return "page" if start[:1] == b"<" or content_type == "text/html" else "events"
+    return "page" if content_type == "text/html" else "events"
 
 
 def read_json(body: bytes) -> dict[str, Any] | None:

@@ -62,6 +62,11 @@ class Site:
             self.server.queue(*fault.scripts(self), method=self.method)
 
     @property
+    def greets(self) -> bool:
+        """Whether the server answers what no script answers."""
+        return self.server is not None and self.method == "POST"
+
+    @property
     def requests(self) -> int | None:
         """How many requests the server has seen; None where that cannot be said."""
         if self.count is not None:

@@ -34,7 +34,7 @@ def blackhole(wire: Wire) -> Iterator[Site]:
         server = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(8):
             filler = sockets.enter_context(socket.socket())
-            filler.setblocking(False)
+            filler.settimeout(0)
             filler.connect_ex(server.getsockname())
         yield Site(wire, _url(server))
 
@@ -59,7 +59,7 @@ def _url(server: socket.socket) -> str:
 
 def _count(server: socket.socket) -> int:
     """Return how many connections wait at *server*, and drop them."""
-    server.setblocking(False)
+    server.settimeout(0)
     connections = 0
     while True:
         try:

@@ -17,8 +17,8 @@ from tests.providers.asking import Wire
 BEGIN = """
 import os
 %load_ext glm_magic
-from glm_magic.providers import retry
-retry.FIRST_PAUSE = 0.001
+from glm_magic.providers import http, retry
+retry.FIRST_PAUSE, http.LAST_SECONDS = 0.001, 0.05
 settings = get_ipython().magics_manager.registry["GlmMagics"].settings
 def prepare(key, **values):
     os.environ["GLM_API_KEY"] = key

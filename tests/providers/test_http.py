@@ -9,7 +9,7 @@ import pytest
 from aiohttp import client_exceptions
 
 from glm_magic.errors import ConfigError, NetworkError, ProtocolError
-from glm_magic.providers import http
+from glm_magic.providers import failures
 from tests.far_side import GREETING, FarSide, Raw, refused_url
 from tests.providers.asking import OPENAI, ask, fail
 
@@ -156,4 +156,6 @@ def test_every_exception_has_its_place():
 def test_every_exception_is_explained(name):
     """The first row that fits an exception says what it means."""
     kind = getattr(client_exceptions, name)
-    assert EXPLAINED[name] in next(row.what for row in http._TABLE if issubclass(kind, row.kind))
+    assert EXPLAINED[name] in next(
+        row.what for row in failures._TABLE if issubclass(kind, row.kind)
+    )

@@ -1,0 +1,198 @@
+"""Bodies that are not the stream that was expected: pages, JSON, types, charsets, encodings."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+from glm_magic.errors import AuthenticationError, ProtocolError, QuotaError, StatusError
+from tests.far_side import Script, Status, Stream
+from tests.faults.fault import Fault, Site, same, saying
+from tests.providers.asking import CHATGLM, OPENAI
+
+CAPTCHA = (
+    "<!doctype html><html><head><title>One moment</title><script>alert(1)</script></head>"
+    "<body><h1>Prove that you are human</h1><img src=x onerror=alert(1)></body></html>"
+)
+#: Characters of two, three and four bytes.
+WORLD = "naïve 世界 🌍"
+
+
+def page(name: str, body: str, content_type: str) -> Fault:
+    """Return a fault for a web page in place of an answer."""
+    return Fault(
+        name,
+        same(Status(200, body, content_type)),
+        error=ProtocolError,
+        words=("a web page instead of an answer", "Prove that you are human"),
+    )
+
+
+PAGES = (
+    page("captcha page with 200", CAPTCHA, "text/html; charset=utf-8"),
+    page("HTML as event-stream", CAPTCHA, "text/event-stream"),
+    page("HTML as JSON", CAPTCHA, "application/json"),
+    page("HTML with a BOM and blanks", f"\ufeff\r\n  {CAPTCHA}", "text/event-stream"),
+    page("HTML of 5 MB", CAPTCHA + "." * 5_000_000, "text/html"),
+)
+
+
+def answer(content: str, **more: Any) -> dict[str, Any]:
+    """Return a whole answer of OpenAI's format as JSON."""
+    message = {"role": "assistant", "content": content}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **more}
+
+
+JSON = (
+    *(
+        Fault(
+            f"JSON answer as {name}",
+            same(Status(200, answer("Whole answer"), content_type)),
+            text="Whole answer",
+            wires=(OPENAI,),
+        )
+        for name, content_type in (
+            ("JSON", "application/json"),
+            ("event-stream", "text/event-stream"),
+        )
+    ),
+    Fault(
+        "JSON answer where snapshots were expected",
+        same(Status(200, answer("Whole answer"))),
+        error=StatusError,
+        words=("chatglm.cn refused",),
+        wires=(CHATGLM,),
+    ),
+    Fault(
+        "JSON error with 200",
+        same(Status(200, {"error": {"code": "1113", "message": "top up"}})),
+        error=QuotaError,
+        words=("1113", "top up"),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON error with 200",
+        same(Status(200, {"status": 40103, "message": "who are you?", "result": None, "rid": "1"})),
+        error=AuthenticationError,
+        words=("40103", "who are you?"),
+        wires=(CHATGLM,),
+    ),
+    Fault(
+        "JSON error with HTML and ESC in its words",
+        same(Status(200, {"error": {"message": "\x1b[2J<script>alert(1)</script>\u202egpj"}})),
+        error=StatusError,
+        words=("\\x1b[2J", "\\u202egpj"),
+    ),
+    Fault(
+        "JSON list",
+        same(Status(200, [1, 2, 3])),
+        error=ProtocolError,
+        words=("no JSON object", "[1, 2, 3]"),
+    ),
+    Fault(
+        "JSON cut short",
+        same(Status(200, '{"choices": [{"mess')),
+        error=ProtocolError,
+        words=("no JSON object",),
+    ),
+    Fault(
+        "empty object",
+        same(Status(200, {})),
+        error=ProtocolError,
+        words=("without an answer",),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "empty object",
+        same(Status(200, {})),
+        error=StatusError,
+        words=("chatglm.cn refused",),
+        wires=(CHATGLM,),
+    ),
+)
+
+TYPES = (
+    *(
+        Fault(
+            f"stream as {content_type or 'no type at all'}",
+            saying("Whole answer", content_type=content_type),
+            text="Whole answer",
+        )
+        for content_type in (
+            "text/plain",
+            "text/html",
+            "application/json",
+            "application/octet-stream",
+            "TEXT/EVENT-STREAM",
+            "nonsense;;;=",
+            "",
+        )
+    ),
+    *(
+        Fault(
+            f"UTF-8 called {charset}",
+            saying(WORLD, content_type=f"text/event-stream; charset={charset}"),
+            text=WORLD,
+        )
+        for charset in ("latin-1", "gbk", "utf-16", "no-such-charset")
+    ),
+)
+
+
+def packed(body: bytes, encoding: str, **how: Any) -> Script:
+    """Return *body*, which is packed already, as an answer in *encoding*."""
+    return Stream([body], headers={"Content-Encoding": encoding}, **how)
+
+
+def squeezed(at: Site, text: str = "Half of it") -> bytes:
+    """Return a stream without its end, by gzip without its own."""
+    squeeze = zlib.compressobj(wbits=31)
+    return squeeze.compress(b"".join(at.wire.unfinished(text))) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+
+
+def unreadable(name: str, *scripts: Script) -> Fault:
+    """Return a fault for a body that cannot be unpacked."""
+    return Fault(name, same(*scripts), error=ProtocolError, words=("cannot be unpacked",))
+
+
+def bomb(unit: bytes, size: int = 2**30) -> bytes:
+    """Return *size* bytes of *unit* after *unit*, by gzip."""
+    squeeze = zlib.compressobj(9, wbits=31)
+    block = unit * (2**20 // len(unit))
+    packed = [squeeze.compress(block) for _ in range(size // len(block))]
+    return b"".join([*packed, squeeze.flush()])
+
+
+ENCODINGS = (
+    *(Fault(name, saying(WORLD, encoding=name), text=WORLD) for name in ("gzip", "deflate")),
+    Fault("gzip, byte by byte", saying(WORLD, encoding="gzip", cut="bytes"), text=WORLD),
+    Fault(
+        "gzip, truncated",
+        lambda at: [packed(squeezed(at), "gzip")],
+        text="Half of it",
+        finish="truncated",
+        words=("ended before",),
+    ),
+    unreadable("gzip, garbage", packed(b"\x8e\x1fgarbage" * 100, "gzip")),
+    unreadable("gzip that is plain text", packed(b"data: {}\n\n", "gzip")),
+    unreadable("brotli", packed(b"\x8b\x03\x80garbage", "br")),
+    Fault(
+        "encoding that nobody knows",
+        saying(WORLD, headers={"Content-Encoding": "rot13"}),
+        text=WORLD,
+    ),
+    Fault(
+        "gzip of a refusal",
+        same(packed(gzip.compress(b'{"error": {"message": "no!"}}'), "gzip", status=401)),
+        error=AuthenticationError,
+        words=("no!",),
+    ),
+    Fault(
+        "gzip, garbage, of a refusal",
+        same(packed(b"\x8e\x1fgarbage" * 100, "gzip", status=401)),
+        error=AuthenticationError,
+    ),
+)
+
+FAULTS = (*PAGES, *JSON, *TYPES, *ENCODINGS)
