@@ -28,6 +28,9 @@ LAST_SECONDS = 2.0
 #: Seconds to wait for the end of the body, so that the connection can serve the next request.
 SETTLE_SECONDS = 0.1
 
+#: The longest header that is read; there may be 128, which is the library's own bound.
+HEADER_BYTES = 64 * 2**10
+
 _WAIT = "Try again, or wait longer: %config GlmConfig.{} = 600"
 Phase = Literal["waiting", "speaking", "ending"]
 
@@ -197,6 +200,8 @@ class Transport:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self.clocks.connect),
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
         )
 
     def enter(self) -> None:

@@ -156,12 +156,16 @@ def unreadable(name: str, *scripts: Script) -> Fault:
     return Fault(name, same(*scripts), error=ProtocolError, words=("cannot be unpacked",))
 
 
-def bomb(unit: bytes, size: int = 2**30) -> bytes:
-    """Return *size* bytes of *unit* after *unit*, by gzip."""
+def bomb(start: bytes, unit: bytes, **how: Any) -> Script:
+    """Return *start* and then 1 GiB of *unit* after *unit*, by gzip: a thousandth of that is sent.
+
+    Each block ends with a full flush, so that it may be repeated as it is.
+    """
     squeeze = zlib.compressobj(9, wbits=31)
+    head = squeeze.compress(start) + squeeze.flush(zlib.Z_FULL_FLUSH)
     block = unit * (2**20 // len(unit))
-    packed = [squeeze.compress(block) for _ in range(size // len(block))]
-    return b"".join([*packed, squeeze.flush()])
+    again = squeeze.compress(block) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return packed(head + again * 2**10, "gzip", **how)
 
 
 ENCODINGS = (
@@ -195,4 +199,56 @@ ENCODINGS = (
     ),
 )
 
-FAULTS = (*PAGES, *JSON, *TYPES, *ENCODINGS)
+#: `test_bombs.py` measures what they take.
+BOMBS = (
+    Fault(
+        "bomb of one line",
+        same(bomb(b"data: ", b"x" * 1024)),
+        error=ProtocolError,
+        words=("larger than 16 MiB",),
+    ),
+    Fault(
+        "bomb of data lines",
+        same(bomb(b"", b"data: " + b"x" * 1000 + b"\n")),
+        error=ProtocolError,
+        words=("larger than 16 MiB",),
+    ),
+    Fault(
+        "bomb of JSON",
+        same(bomb(b'{"choices": "', b"x" * 1024)),
+        error=ProtocolError,
+        words=("no JSON object",),
+    ),
+    Fault(
+        "bomb of JSON lists",
+        same(bomb(b'{"choices": [', b"[]," * 1024)),
+        error=ProtocolError,
+        words=("no JSON object",),
+    ),
+    Fault(
+        "bomb of an event of lists",
+        same(bomb(b'data: {"choices": [', b"[]," * 1024)),
+        error=ProtocolError,
+        words=("larger than 16 MiB",),
+    ),
+    Fault(
+        "event of lists alone",
+        lambda at: [Stream([b"data: [" + b"[]," * 2**22 + b"[]]\n\n", *at.wire.stream("Hi")])],
+        text="Hi",
+        words=("one unreadable event was skipped",),
+    ),
+    Fault(
+        "bomb of a page",
+        same(bomb(b"<html>", b"<p>words</p> ")),
+        error=ProtocolError,
+        words=("a web page instead of an answer",),
+    ),
+    Fault(
+        "bomb of a refusal",
+        same(bomb(b"no!", b"x" * 1024, status=401, content_type="text/plain")),
+        error=AuthenticationError,
+        words=("no!",),
+    ),
+)
+
+FAULTS = (*PAGES, *JSON, *TYPES, *ENCODINGS, *BOMBS)

@@ -263,6 +263,11 @@ HEADERS = (
         whole(CHUNKED + b"".join(b"X-%d: some value\r\n" % number for number in range(100))),
         text="Whole answer",
     ),
+    Fault(
+        "one header of 40 KiB",
+        whole(CHUNKED + b"X-Policy: " + b"." * 40 * 2**10 + b"\r\n"),
+        text="Whole answer",
+    ),
     not_http("one header of 100 KiB", HEAD + b"X-Huge: " + b"." * 100 * 2**10 + b"\r\n\r\n"),
     not_http("10,000 headers", HEAD + b"X-Huge: ................\r\n" * 10_000 + b"\r\n"),
     not_http("headers without end", HEAD + b"X-Huge: ................\r\n" * 100_000),

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.faults import bodies, connection, refusals
+from tests.faults import bodies, connection, statuses
 from tests.faults.fault import Fault
 
 #: A new table is entered here, and nowhere else.
 TABLES: dict[str, tuple[Fault, ...]] = {
-    module.__name__.rpartition(".")[2]: module.FAULTS for module in (connection, refusals, bodies)
+    module.__name__.rpartition(".")[2]: module.FAULTS for module in (connection, statuses, bodies)
 }
 
 
