@@ -6,8 +6,14 @@ import gzip
 import zlib
 from typing import Any
 
-from glm_magic.errors import AuthenticationError, ProtocolError, QuotaError, StatusError
-from tests.far_side import Script, Status, Stream
+from glm_magic.errors import (
+    AuthenticationError,
+    OverloadError,
+    ProtocolError,
+    QuotaError,
+    StatusError,
+)
+from tests.far_side import Raw, Script, Status, Stream
 from tests.faults.fault import Fault, Site, same, saying
 from tests.providers.asking import CHATGLM, OPENAI
 
@@ -65,6 +71,14 @@ JSON = (
         wires=(CHATGLM,),
     ),
     Fault(
+        "JSON error with 200 that passes",
+        same(*[Status(200, {"error": {"message": "died", "type": "server_error"}})] * 3),
+        error=OverloadError,
+        words=("died",),
+        requests=3,
+        wires=(OPENAI,),
+    ),
+    Fault(
         "JSON error with 200",
         same(Status(200, {"error": {"code": "1113", "message": "top up"}})),
         error=QuotaError,
@@ -83,6 +97,21 @@ JSON = (
         same(Status(200, {"error": {"message": "\x1b[2J<script>alert(1)</script>\u202egpj"}})),
         error=StatusError,
         words=("\\x1b[2J", "\\u202egpj"),
+    ),
+    *(
+        Fault(
+            f"{name} as JSON",
+            same(Status(200, body, "application/json")),
+            error=ProtocolError,
+            words=(words,),
+        )
+        for name, body, words in (
+            ("nothing", b"", "without an answer"),
+            ("blank lines", b"\n\n", "without an answer"),
+            ("a comment", b": ping\n\n", "without an answer"),
+            ("null", b"null", "no JSON object"),
+            ("a word", b"OK", "no JSON object"),
+        )
     ),
     Fault(
         "JSON list",
@@ -115,7 +144,7 @@ JSON = (
 TYPES = (
     *(
         Fault(
-            f"stream as {content_type or 'no type at all'}",
+            f"stream as {content_type}",
             saying("Whole answer", content_type=content_type),
             text="Whole answer",
         )
@@ -126,8 +155,17 @@ TYPES = (
             "application/octet-stream",
             "TEXT/EVENT-STREAM",
             "nonsense;;;=",
-            "",
         )
+    ),
+    Fault(
+        "stream as JSON, byte by byte",
+        saying("Whole answer", content_type="application/json", cut="bytes"),
+        text="Whole answer",
+    ),
+    Fault(
+        "stream of no type",
+        lambda at: [Raw([b"HTTP/1.1 200 OK\r\n\r\n", *at.wire.stream("Whole answer")])],
+        text="Whole answer",
     ),
     *(
         Fault(
@@ -204,6 +242,12 @@ BOMBS = (
     Fault(
         "bomb of one line",
         same(bomb(b"data: ", b"x" * 1024)),
+        error=ProtocolError,
+        words=("larger than 16 MiB",),
+    ),
+    Fault(
+        "bomb of a comment",
+        same(bomb(b": ", b"x" * 1024)),
         error=ProtocolError,
         words=("larger than 16 MiB",),
     ),

@@ -42,9 +42,10 @@ class Site:
     """Where a question in *wire* goes: an address, and the server behind it if there is one.
 
     *settings* are what must be set to get there. The scripts answer requests
-    of *method*. Nothing may be asked of *neighbour*, another server. *count*
-    gives the requests that came, where there is no server that counts them. A
-    stream stops at *gate* until its text was seen.
+    of *method*. Nothing may be asked of *neighbour*, another server. An error
+    must name *named* besides the far side. *count* gives the requests that came
+    where no server counts them. A stream stops at *gate* until its text was
+    seen.
     """
 
     wire: Wire
@@ -52,6 +53,7 @@ class Site:
     server: FarSide | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     neighbour: FarSide | None = None
+    named: str = ""
     count: Callable[[], int] | None = None
     method: str = "POST"
     gate: Gate = field(default_factory=Gate)
@@ -158,8 +160,9 @@ def recovers(name: str, scripts: Scripts, *, requests: int = 2, **more: Any) -> 
     return Fault(name, scripts, text=GREETING, requests=requests, **more)
 
 
-def holds_key(text: str) -> bool:
-    """Whether *text* has the key in it, as it is or in an encoding."""
-    raw = KEY.encode()
-    forms = (KEY, quote(KEY, safe=""), base64.b64encode(raw).decode().rstrip("="))
+def holds_key(text: str, key: str | None) -> bool:
+    """Whether *text* has *key* in it, as it is or in an encoding."""
+    if key is None:
+        return False
+    forms = (key, quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("="))
     return any(form in text for form in forms)

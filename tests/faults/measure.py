@@ -56,7 +56,7 @@ def main(url: str, model: str) -> None:
         "error": None if error is None else type(error).__name__,
         "what": "\n".join([*reply.notices[:10], str(error or "")]),
     }
-    print(json.dumps(seen))
+    sys.stdout.write(json.dumps(seen))
 
 
 if __name__ == "__main__":

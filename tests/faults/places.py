@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from glm_magic.providers.address import host_of
 from tests.far_side import FarSide, refused_url
 from tests.faults.fault import Site
 from tests.providers.asking import Wire
@@ -94,14 +95,14 @@ def tls_port(wire: Wire) -> Iterator[Site]:
 def with_neighbour(wire: Wire) -> Iterator[Site]:
     """A server, and another one that it may point to."""
     with FarSide() as server, FarSide() as neighbour:
-        yield Site(wire, server.url, server, neighbour=neighbour)
+        yield Site(wire, server.url, server, neighbour=neighbour, named=host_of(neighbour.url))
 
 
 @contextmanager
 def proxy(wire: Wire) -> Iterator[Site]:
     """A far side behind a proxy, which is the server that does what the scripts say."""
     with FarSide() as server:
-        yield Site(wire, FAR, server, {"proxy": server.url})
+        yield Site(wire, FAR, server, {"proxy": server.url}, named=host_of(server.url))
 
 
 @contextmanager
@@ -115,30 +116,36 @@ def proxy_as_neighbour(wire: Wire) -> Iterator[Site]:
 def tunnel(wire: Wire) -> Iterator[Site]:
     """A far side with TLS behind a proxy, which is asked for a tunnel."""
     with FarSide() as server:
-        yield Site(wire, SAFE, server, {"proxy": server.url}, method="CONNECT")
+        settings = {"proxy": server.url}
+        named = host_of(server.url)
+        yield Site(wire, SAFE, server, settings, named=named, method="CONNECT")
 
 
 @contextmanager
 def no_proxy(wire: Wire) -> Iterator[Site]:
     """A far side behind a proxy that is not there."""
-    yield Site(wire, FAR, settings={"proxy": refused_url()})
+    proxy = refused_url()
+    yield Site(wire, FAR, settings={"proxy": proxy}, named=host_of(proxy))
 
 
 @contextmanager
 def no_tunnel(wire: Wire) -> Iterator[Site]:
     """A far side with TLS behind a proxy that is not there."""
-    yield Site(wire, SAFE, settings={"proxy": refused_url()})
+    proxy = refused_url()
+    yield Site(wire, SAFE, settings={"proxy": proxy}, named=host_of(proxy))
 
 
 @contextmanager
 def mute_proxy(wire: Wire) -> Iterator[Site]:
     """A far side behind a proxy that never says a word."""
     with mute(wire) as site:
-        yield Site(wire, FAR, settings={"proxy": site.url}, count=site.count)
+        settings = {"proxy": site.url}
+        yield Site(wire, FAR, settings=settings, named=host_of(site.url), count=site.count)
 
 
 @contextmanager
 def mute_tunnel(wire: Wire) -> Iterator[Site]:
     """A far side with TLS behind a proxy that never says a word."""
     with mute(wire) as site:
-        yield Site(wire, SAFE, settings={"proxy": site.url}, count=site.count)
+        settings = {"proxy": site.url}
+        yield Site(wire, SAFE, settings=settings, named=host_of(site.url), count=site.count)

@@ -156,6 +156,9 @@ KEYS = (
             ("a line end", "sk-0123456789\r\nX-Evil: 1"),
             ("a letter beyond Latin-1", "sk-0123456789ключ"),
             ("a letter beyond ASCII", "sk-0123456789é"),
+            ("a blank", "sk-0123456789 abcdef"),
+            ("quotes", '"sk-0123456789"'),
+            ("curly quotes", "“sk-0123456789”"),
         )
     ),
     Fault(
@@ -223,7 +226,7 @@ REDIRECTS = (
             f"redirect to another origin, {status}",
             elsewhere(status),
             error=StatusError,
-            words=("it points to 127.0.0.1:", f"HTTP {status}", "which is not followed"),
+            words=("it points to", f"HTTP {status}", "which is not followed"),
             place=places.with_neighbour,
         )
         for status in (301, 302, 303, 307, 308)
@@ -232,19 +235,25 @@ REDIRECTS = (
         "redirect to the same origin",
         lambda at: [Redirect(f"{at.url}/v2/chat/completions")],
         error=StatusError,
-        words=("it points to 127.0.0.1:", "which is not followed"),
+        words=("it points to", "which is not followed"),
     ),
     Fault(
         "redirect to the same path, in a loop",
         lambda at: [lambda request: Redirect(at.url + request.path)],
         error=StatusError,
-        words=("it points to 127.0.0.1:", "which is not followed"),
+        words=("it points to", "which is not followed"),
     ),
     Fault(
         "redirect to a path",
         same(Redirect("/login?next=/v1")),
         error=StatusError,
         words=("which is not followed",),
+    ),
+    Fault(
+        "redirect to what is no address",
+        same(Redirect("http://[")),
+        error=StatusError,
+        words=("it points to another address", "which is not followed"),
     ),
     Fault(
         "redirect to a script",
@@ -278,7 +287,7 @@ FROM_PROXIES = (
         "proxy: 407",
         same(Status(407, "who?", "text/plain")),
         error=NetworkError,
-        words=("the proxy 127.0.0.1:", "HTTP 407", "http://name:password@host:port"),
+        words=("the proxy", "HTTP 407", "http://name:password@host:port"),
         place=places.proxy,
         key=None,
     ),
@@ -286,14 +295,14 @@ FROM_PROXIES = (
         "proxy: 407, for TLS",
         same(Status(407, "who?", "text/plain")),
         error=NetworkError,
-        words=("the proxy 127.0.0.1:", "HTTP 407", "http://name:password@host:port"),
+        words=("the proxy", "HTTP 407", "http://name:password@host:port"),
         place=places.tunnel,
     ),
     Fault(
         "proxy: 502, for TLS",
         same(*[Status(502, "no route", "text/plain")] * 3),
         error=NetworkError,
-        words=("the proxy 127.0.0.1:", "HTTP 502"),
+        words=("the proxy", "HTTP 502"),
         requests=3,
         place=places.tunnel,
     ),

@@ -36,7 +36,7 @@ async def test_fault(fault: Fault, wire: Wire):
         site.play(fault)
         async with provider_for(fault, site) as provider:
             reply, error = await asked(provider, fault, site)
-            check_error(error, fault, provider)
+            check_error(error, fault, provider, site)
             check_reply(reply, fault)
             assert site.requests in (None, fault.requests)
             if site.greets and fault.requests:
@@ -66,20 +66,20 @@ async def asked(provider: Provider, fault: Fault, site: Site) -> tuple[Reply, Gl
     return reply, None
 
 
-def check_error(error: GlmError | None, fault: Fault, provider: Provider) -> None:
+def check_error(error: GlmError | None, fault: Fault, provider: Provider, site: Site) -> None:
     """An error is of its class, short, says where, and shows nothing it should not."""
     assert fault.error is (None if error is None else type(error))
     if error is None:
         return
     shown = "\n".join(error._render_traceback_())
-    assert [] == [word for word in fault.words if word not in str(error)]
+    assert [] == [word for word in (*fault.words, site.named) if word not in str(error)]
     assert len(shown.splitlines()) <= 6
     assert max(len(shown), len(str(error))) < 500
     if isinstance(error, ProviderError):
         assert provider.host in shown
         assert provider.host in str(error)
     everything = "\n".join([shown, str(error), repr(error), *map(str, vars(error).values())])
-    assert not holds_key(everything)
+    assert not holds_key(everything, fault.key)
     assert not CONTROLS.search(everything)
 
 
@@ -93,7 +93,7 @@ def check_reply(reply: Reply, fault: Fault) -> None:
     if fault.error is None:
         assert [] == [word for word in fault.words if word not in others]
         assert bool(fault.words) == bool(others)
-    assert not holds_key("\n".join(reply.notices))
+    assert not holds_key("\n".join(reply.notices), fault.key)
 
 
 async def check_next(provider: Provider, site: Site) -> None:
