@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from glm_magic.errors import NetworkError, ProtocolError
-from tests.far_side import GREETING, End, Gate, Raw, Script, Silence, Stream
+from tests.far_side import End, Gate, Raw, Script, Silence, Stream
 from tests.faults import places
 from tests.faults.fault import (
+    CONNECT_SOON,
     HASTY,
-    PATIENT,
     Fault,
     Scripts,
     Site,
@@ -23,8 +22,6 @@ from tests.faults.fault import (
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
 HALF = "Half of it"
-#: Only getting a connection is in a hurry.
-SLOW_TO_CONNECT = replace(PATIENT, connect=0.3)
 #: What is said of an answer that breaks off.
 BROKEN = ("ended before",)
 
@@ -99,7 +96,7 @@ GETTING_ONE = (
         error=NetworkError,
         words=("no connection in time", "connect_timeout"),
         requests=3,
-        clocks=SLOW_TO_CONNECT,
+        clocks=CONNECT_SOON,
     ),
     Fault(
         "nobody reads",
@@ -134,43 +131,7 @@ GETTING_ONE = (
         error=NetworkError,
         words=("no connection in time", "connect_timeout"),
         requests=3,
-        clocks=SLOW_TO_CONNECT,
-    ),
-)
-
-PROXIES = (
-    Fault("proxy: good", same(), text=GREETING, place=places.proxy, key=None),
-    Fault(
-        "proxy: refused",
-        place=places.no_proxy,
-        error=NetworkError,
-        words=("the proxy", "does not answer", "HTTPS_PROXY"),
-        requests=3,
-        key=None,
-    ),
-    Fault(
-        "proxy: refused, for TLS",
-        place=places.no_tunnel,
-        error=NetworkError,
-        words=("the proxy", "does not answer", "HTTPS_PROXY"),
-        requests=3,
-    ),
-    Fault(
-        "proxy: silent",
-        place=places.mute_proxy,
-        error=NetworkError,
-        words=("no answer within 0.3 s through the proxy",),
-        requests=3,
-        clocks=HASTY,
-        key=None,
-    ),
-    Fault(
-        "proxy: silent, for TLS",
-        place=places.mute_tunnel,
-        error=NetworkError,
-        words=("no connection in time through the proxy", "connect_timeout"),
-        requests=3,
-        clocks=SLOW_TO_CONNECT,
+        clocks=CONNECT_SOON,
     ),
 )
 
@@ -320,4 +281,4 @@ FRAMING = (
     Fault("more bytes than Content-Length", sized(-2), text="Whole answer"),
 )
 
-FAULTS = (*GETTING_ONE, *PROXIES, *BEFORE_A_WORD, *KEPT, *HEADERS, *FRAMING)
+FAULTS = (*GETTING_ONE, *BEFORE_A_WORD, *KEPT, *HEADERS, *FRAMING)

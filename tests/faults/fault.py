@@ -31,10 +31,13 @@ from tests.providers.asking import WIRES, Wire
 #: Goes with every question that may have one, and must be seen nowhere. Its form changes when it
 #: is URL-encoded.
 KEY = "sk-planted/0123+4567890abcdef"
+#: Text of two, three and four bytes a character.
+WORLD = "naïve 世界 🌍"
 #: Long enough never to run out: only a fault about time has shorter ones.
 PATIENT = Clocks(30.0, 30.0, 30.0)
-#: The clocks of such a fault.
+#: The clocks of such faults.
 HASTY = Clocks(0.3, 0.3, 0.3)
+CONNECT_SOON = Clocks(0.3, 30.0, 30.0)
 
 
 @dataclass(frozen=True)

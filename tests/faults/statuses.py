@@ -13,7 +13,6 @@ from glm_magic.errors import (
     ConfigError,
     FilterError,
     ModelError,
-    NetworkError,
     OverloadError,
     QuotaError,
     RateLimitError,
@@ -282,32 +281,6 @@ COOKIES = (
     recovers("cookie with a refusal", same(Status(503, headers=_COOKIES))),
 )
 
-FROM_PROXIES = (
-    Fault(
-        "proxy: 407",
-        same(Status(407, "who?", "text/plain")),
-        error=NetworkError,
-        words=("the proxy", "HTTP 407", "http://name:password@host:port"),
-        place=places.proxy,
-        key=None,
-    ),
-    Fault(
-        "proxy: 407, for TLS",
-        same(Status(407, "who?", "text/plain")),
-        error=NetworkError,
-        words=("the proxy", "HTTP 407", "http://name:password@host:port"),
-        place=places.tunnel,
-    ),
-    Fault(
-        "proxy: 502, for TLS",
-        same(*[Status(502, "no route", "text/plain")] * 3),
-        error=NetworkError,
-        words=("the proxy", "HTTP 502"),
-        requests=3,
-        place=places.tunnel,
-    ),
-)
-
 FAULTS = (
     *(refused(status, body) for status in STATUSES for body in BODIES),
     *CODES,
@@ -315,5 +288,4 @@ FAULTS = (
     *PAUSES,
     *REDIRECTS,
     *COOKIES,
-    *FROM_PROXIES,
 )

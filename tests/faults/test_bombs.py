@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.bodies import BOMBS
 from tests.faults.fault import Fault, far_side, saying
+from tests.faults.packing import BOMBS
 from tests.providers.asking import WIRES, Wire
 
 #: What any fault may take.
