@@ -1,16 +1,13 @@
-"""Refusals: every status with every body, what a body may give away, pauses, and redirects."""
+"""Refusals: every status with every body, business codes, pauses, redirects, cookies."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from urllib.parse import quote
 
 from glm_magic.errors import (
     AuthenticationError,
-    ConfigError,
     FilterError,
     ModelError,
     OverloadError,
@@ -20,7 +17,7 @@ from glm_magic.errors import (
 )
 from tests.far_side import Redirect, Script, Status, Stream
 from tests.faults import places
-from tests.faults.fault import KEY, Fault, Scripts, Site, recovers, same
+from tests.faults.fault import Fault, Scripts, Site, recovers, same
 from tests.providers.asking import CHATGLM, OPENAI
 
 WORDS = "the vendor's own words"
@@ -63,6 +60,30 @@ def refused(status: int, body: str) -> Fault:
     )
 
 
+#: Of the vendor's words only so many are shown, and the remedy behind them.
+LONG = (
+    Fault(
+        "400, JSON of 10,000 characters",
+        same(Status(400, {"error": {"message": WORDS + "." * 10_000}})),
+        error=ModelError,
+        words=(WORDS, "…"),
+    ),
+    Fault(
+        "401, JSON of 100 lines",
+        same(Status(401, {"error": {"message": f"{WORDS}\n\n" * 100}})),
+        error=AuthenticationError,
+        words=(WORDS,),
+    ),
+    Fault(
+        "520, which only gateways know",
+        same(*[Status(520, {"error": {"message": WORDS}})] * 3),
+        error=OverloadError,
+        words=(WORDS,),
+        requests=3,
+    ),
+)
+
+
 def coded(code: str) -> Script:
     """Return a 429 with the vendor's business *code*."""
     return Status(429, {"error": {"code": code, "message": WORDS}})
@@ -92,81 +113,6 @@ CODES = (
         error=QuotaError,
         words=("please log in", "ZAI_API_KEY"),
         wires=(CHATGLM,),
-    ),
-)
-
-
-def echoed(form: str) -> Scripts:
-    """Return a 401 that repeats the key in *form*."""
-    return same(Status(401, {"error": {"message": f"bad key '{form}'!"}}))
-
-
-_ENCODED = base64.b64encode(KEY.encode()).decode()
-_URL_ENCODED = quote(KEY, safe="")
-_BARE = "sk-0123456789\x07abcdef"
-
-#: The web stream has no key that could be given away.
-KEYS = (
-    *(
-        Fault(
-            f"401 that echoes the key, {name}",
-            echoed(form),
-            error=AuthenticationError,
-            words=("bad key '***",),
-            wires=(OPENAI,),
-        )
-        for name, form in (
-            ("plain", KEY),
-            ("base64", _ENCODED),
-            ("URL-encoded", _URL_ENCODED),
-        )
-    ),
-    Fault(
-        "500 whose page echoes the request",
-        same(*[Status(500, f"<p>Authorization: Bearer {KEY}</p>", "text/html")] * 3),
-        error=OverloadError,
-        words=("Bearer ***",),
-        requests=3,
-        wires=(OPENAI,),
-    ),
-    Fault(
-        "key in the answer",
-        lambda at: [Stream(at.wire.stream(f"Your key is {KEY}, is it not?"))],
-        text="Your key is ***, is it not?",
-        wires=(OPENAI,),
-    ),
-    Fault(
-        "key in the answer, split",
-        lambda at: [Stream(at.wire.stream(["Your key is ", KEY[:9], KEY[9:20], KEY[20:], "."]))],
-        text="Your key is ***.",
-        wires=(OPENAI,),
-    ),
-    *(
-        Fault(
-            f"key with {name}",
-            error=ConfigError,
-            words=("the key", "characters", "Copy the key again"),
-            requests=0,
-            key=key,
-            wires=(OPENAI,),
-        )
-        for name, key in (
-            ("a control character", _BARE),
-            ("a line end", "sk-0123456789\r\nX-Evil: 1"),
-            ("a letter beyond Latin-1", "sk-0123456789ключ"),
-            ("a letter beyond ASCII", "sk-0123456789é"),
-            ("a blank", "sk-0123456789 abcdef"),
-            ("quotes", '"sk-0123456789"'),
-            ("curly quotes", "“sk-0123456789”"),
-        )
-    ),
-    Fault(
-        "key for a host over plain http",
-        place=places.proxy_as_neighbour,
-        error=ConfigError,
-        words=("glm.invalid", "plain http"),
-        requests=0,
-        wires=(OPENAI,),
     ),
 )
 
@@ -283,8 +229,8 @@ COOKIES = (
 
 FAULTS = (
     *(refused(status, body) for status in STATUSES for body in BODIES),
+    *LONG,
     *CODES,
-    *KEYS,
     *PAUSES,
     *REDIRECTS,
     *COOKIES,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults import bodies, connection, packing, proxies, statuses
+from tests.faults import bodies, connection, keys, packing, proxies, statuses
 from tests.faults.fault import Fault
 
 #: A new table is entered here, and nowhere else.
-MODULES = (connection, proxies, statuses, bodies, packing)
+MODULES = (connection, proxies, statuses, keys, bodies, packing)
 TABLES: dict[str, tuple[Fault, ...]] = {
     module.__name__.rpartition(".")[2]: module.FAULTS for module in MODULES
 }
