@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
 
+from .redact import redact_answer
 from .show.disarm import disarm
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -195,13 +196,13 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The answer so far, exactly as received."""
-        return self._content.read()
+        """The answer so far, exactly as received; only a key of ours in it is masked."""
+        return redact_answer(self._content.read(), is_whole=self.done)
 
     @property
     def reasoning(self) -> str:
         """The model's thinking so far; not part of the answer."""
-        return self._reasoning.read()
+        return redact_answer(self._reasoning.read(), is_whole=self.done)
 
     @property
     def done(self) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from functools import cache
 from typing import NoReturn
 from urllib.parse import quote
 
 MASK = "***"
 #: A shorter key would blank out ordinary words.
 SHORTEST = 6
+#: Words of ordinary answers, such as `ollama` or `not-needed`, serve as keys where none is checked.
+SHORTEST_IN_ANSWER = 16
 
 # Every key that was handed to a request in this process; `redact` looks for these and only these.
 _live: set[str] = set()
@@ -44,16 +48,43 @@ class Secret:
         raise TypeError(msg)
 
 
-def redact(text: str) -> str:
-    """Return *text* with every live key, in any usual encoding, replaced by `***`."""
-    # The longest first: a key may begin with another one. Sorting copies, as threads add keys.
-    for value in sorted(_live, key=len, reverse=True):
-        for form in _forms(value):
-            if form in text:
-                text = text.replace(form, MASK)
+def redact(text: str, shortest: int = SHORTEST) -> str:
+    """Return *text* with every live key, in any usual encoding, replaced by `***`.
+
+    Keys of less than *shortest* characters stay.
+    """
+    for form in _live_forms(shortest):
+        if form in text:
+            text = text.replace(form, MASK)
     return text
 
 
+def redact_answer(text: str, *, is_whole: bool) -> str:
+    """Return an answer without live keys; one that still grows, without the start of one as well.
+
+    What may become a key is at the end, and comes with the rest if it was none.
+    """
+    text = redact(text, SHORTEST_IN_ANSWER)
+    if is_whole:
+        return text
+    starts = (_start_of(form, text) for form in _live_forms(SHORTEST_IN_ANSWER))
+    return text[: len(text) - max(starts, default=0)]
+
+
+def _live_forms(shortest: int) -> Iterator[str]:
+    # The longest first: a key may begin with another one. Sorting copies, as threads add keys.
+    for value in sorted(_live, key=len, reverse=True):
+        if len(value) >= shortest:
+            yield from _forms(value)
+
+
+def _start_of(form: str, text: str) -> int:
+    """Return how much of *form* stands at the end of *text*, if that is enough to matter."""
+    longest = min(len(form) - 1, len(text))
+    return next((n for n in range(longest, SHORTEST - 1, -1) if text.endswith(form[:n])), 0)
+
+
+@cache
 def _forms(value: str) -> tuple[str, ...]:
     raw = value.encode("utf-8", "surrogatepass")
     return (

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic import redact as module
-from glm_magic.redact import MASK, Secret, redact
+from glm_magic.redact import MASK, Secret, redact, redact_answer
 
 KEY = 'id.7f/e+"9\\é-secret'
 
@@ -97,6 +97,21 @@ def test_short_key_is_not_masked():
     assert redact("EMPTY set") == "EMPTY set"
     Secret("secret")
     assert redact("a secret") == "a ***"
+
+
+def test_key_in_an_answer():
+    """An answer shows no key, and while it grows no start of one; what was none is given back."""
+    Secret(KEY * 2)
+    assert "is ***." == redact_answer(f"is {KEY * 2}.", is_whole=False)
+    assert "is " == redact_answer(f"is {KEY}", is_whole=False)
+    assert f"is {KEY}" == redact_answer(f"is {KEY}", is_whole=True)
+    assert f"is {KEY}s" == redact_answer(f"is {KEY}s", is_whole=False)
+
+
+def test_word_that_serves_as_a_key():
+    """A word that is given to servers which check no key stays in an answer."""
+    Secret("ollama")
+    assert "ask ollama" == redact_answer("ask ollama", is_whole=True)
 
 
 def test_key_that_begins_with_another():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import (
     AuthenticationError,
@@ -15,6 +15,7 @@ from ..errors import (
     tidy,
 )
 from ..messages import Delta, Finish
+from .codes import class_of
 from .parts import Transcript
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
 
@@ -220,17 +221,27 @@ _REFUSALS = (
 )
 
 
-def read_refusal(payload: dict[str, Any]) -> StatusError:
+def read_refusal(
+    payload: JSON, *, status: int | None = None, retry_after: float | None = None
+) -> StatusError:
     """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
 
-    The remedy names the other ways to a GLM model.
+    *status* is that of HTTP, if it is another one. The remedy names the other
+    ways to a GLM model.
     """
     code, message = _facts_of(payload)
+    code = code or str(status or "")
     fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
-    rule = next(fitting, _Refusal(StatusError, "chatglm.cn refused", ()))
+    rule = next(fitting, _Refusal(class_of(code, status), "chatglm.cn refused", ()))
     numbered = f"{rule.what} (code {code})" if code else rule.what
-    what = f"{numbered}: {message}" if message else f"{numbered}."
-    return rule.error(what, remedy=_OTHER_WAYS, code=code, detail=message)
+    return rule.error(
+        f"{numbered}: {message}" if message else f"{numbered}.",
+        remedy=_OTHER_WAYS,
+        status=status,
+        code=code,
+        detail=message,
+        retry_after=retry_after,
+    )
 
 
 def _fits(sign: str, code: str, message: str) -> bool:

@@ -31,6 +31,13 @@ _LONE_INSIDE = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 _OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
 
 
+#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
+#: that a text which is not small may hold only so many.
+_VALUES = ("[", "{", '":', '",')
+SMALL = 2**20
+MOST_VALUES = 2**18
+
+
 class Reading(NamedTuple):
     """The *objects* found in one event, and a *notice* when something was wrong with it."""
 
@@ -44,6 +51,8 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     Lone surrogates become U+FFFD, but for those at the edges of a text that
     *goes_on* in the next event.
     """
+    if is_swarm(event.data):
+        return Reading([], SKIPPED)
     lone = _LONE_INSIDE if goes_on else _LONE
     whole = read_object(event.data, lone)
     if whole is not None:
@@ -51,6 +60,11 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     if saved := _salvage(event.data, lone):
         return Reading(saved, REPAIRED)
     return Reading([], SKIPPED if event.is_whole else CUT)
+
+
+def is_swarm(text: str) -> bool:
+    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
+    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES
 
 
 def read_object(text: str, lone: re.Pattern[str] = _LONE) -> JSON | None:

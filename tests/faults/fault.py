@@ -31,19 +31,24 @@ from tests.providers.asking import WIRES, Wire
 #: Goes with every question that may have one, and must be seen nowhere. Its form changes when it
 #: is URL-encoded.
 KEY = "sk-planted/0123+4567890abcdef"
+#: Text of two, three and four bytes a character.
+WORLD = "naïve 世界 🌍"
 #: Long enough never to run out: only a fault about time has shorter ones.
 PATIENT = Clocks(30.0, 30.0, 30.0)
-#: The clocks of such a fault.
+#: The clocks of such faults.
 HASTY = Clocks(0.3, 0.3, 0.3)
+CONNECT_SOON = Clocks(0.3, 30.0, 30.0)
 
 
 @dataclass(frozen=True)
 class Site:
     """Where a question in *wire* goes: an address, and the server behind it if there is one.
 
-    *settings* are what must be set to get there. Nothing may be asked of
-    *neighbour*, another server. *count* gives the requests that came, where
-    they can be counted. A stream stops at *gate* until its text was seen.
+    *settings* are what must be set to get there. The scripts answer requests
+    of *method*. Nothing may be asked of *neighbour*, another server. An error
+    must name *named* besides the far side. *count* gives the requests that came
+    where no server counts them. A stream stops at *gate* until its text was
+    seen.
     """
 
     wire: Wire
@@ -51,8 +56,20 @@ class Site:
     server: FarSide | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     neighbour: FarSide | None = None
+    named: str = ""
     count: Callable[[], int] | None = None
+    method: str = "POST"
     gate: Gate = field(default_factory=Gate)
+
+    def play(self, fault: Fault) -> None:
+        """Have the server do what *fault* says."""
+        if self.server is not None:
+            self.server.queue(*fault.scripts(self), method=self.method)
+
+    @property
+    def greets(self) -> bool:
+        """Whether the server answers what no script answers."""
+        return self.server is not None and self.method == "POST"
 
     @property
     def requests(self) -> int | None:
@@ -146,8 +163,9 @@ def recovers(name: str, scripts: Scripts, *, requests: int = 2, **more: Any) -> 
     return Fault(name, scripts, text=GREETING, requests=requests, **more)
 
 
-def holds_key(text: str) -> bool:
-    """Whether *text* has the key in it, as it is or in an encoding."""
-    raw = KEY.encode()
-    forms = (KEY, quote(KEY, safe=""), base64.b64encode(raw).decode().rstrip("="))
+def holds_key(text: str, key: str | None) -> bool:
+    """Whether *text* has *key* in it, as it is or in an encoding."""
+    if key is None:
+        return False
+    forms = (key, quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("="))
     return any(form in text for form in forms)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,22 +11,6 @@ from glm_magic.providers import http
 from glm_magic.providers.base import Clocks
 from tests.far_side import Silence, Status, Stream, openai_stream
 from tests.providers.asking import OPENAI, ask, fail
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """An https address where a connection is taken and no handshake ever comes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
-
-
-async def test_connecting(silent_url, wire):
-    """A connection that does not come about in time is an error that passes."""
-    error = await fail(wire.at(silent_url, clocks=Clocks(connect=0.05), retries=0))
-    assert isinstance(error, NetworkError)
-    assert error.passing
-    assert "no connection in time" in str(error)
-    assert "connect_timeout" in error.remedy
 
 
 @pytest.mark.parametrize(
@@ -81,14 +63,6 @@ async def test_held_open_after_the_finish(far_side, monkeypatch, usage):
     reply = await ask(OPENAI.at(far_side.url, clocks=Clocks(idle=None)))
     assert ("Hi", "stop", []) == (reply.text, reply.finish_reason, reply.notices)
     assert await asyncio.to_thread(far_side.requests[0].closed)
-
-
-async def test_error_page_that_never_ends(far_side, monkeypatch):
-    """Of an error page only what comes in a moment is read."""
-    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
-    far_side.queue(Stream([b"busy "], status=503, content_type="text/plain", end="hold"))
-    error = await fail(OPENAI.at(far_side.url, retries=0))
-    assert "busy" in str(error)
 
 
 async def test_list_of_models(far_side):
