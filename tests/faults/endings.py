@@ -6,7 +6,7 @@ from glm_magic.errors import ModelError, NetworkError, OverloadError, ProtocolEr
 from glm_magic.providers.base import Clocks
 from glm_magic.wire.chatglm import TRUNCATED
 from glm_magic.wire.payload import CUT
-from tests.far_side import Stream, openai_stream
+from tests.far_side import End, Stream, openai_stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
 from tests.faults.dialects import DIALECTS, SNAPSHOTS, TEXT, changed, fault, then
 from tests.faults.fault import Fault, Scripts, recovers, same, saying, unfinished
@@ -42,6 +42,11 @@ def broken_off(name: str, last: bytes, **seen: object) -> tuple[Fault, ...]:
 def held_open(*events: bytes) -> Scripts:
     """Return a stream of TEXT and *events* on a connection that stays open."""
     return then(*events, end="hold")
+
+
+def left(end: End) -> Scripts:
+    """Return a whole stream, and a connection that ends when its text was seen."""
+    return lambda at: [Stream([*at.wire.stream(TEXT), at.gate], end=end)]
 
 
 def finishing(reason: str) -> Scripts:
@@ -157,7 +162,8 @@ AFTERWARDS = (
         wires=(OPENAI,),
     ),
     fault("two finishes", changed(lambda events: [*events, events[-1]]), wires=SNAPSHOTS),
-    fault("RST after the finish", changed(lambda events: [*events, b": x\n\n"], end="abort")),
+    fault("FIN after the finish", left("close")),
+    fault("RST after the finish", left("abort")),
 )
 
 REASONS = (

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, repeat
@@ -16,9 +13,9 @@ import pytest
 from tests.far_side import GREETING, FarSide, Stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
 from tests.faults.dialects import DELTA, DIALECTS
+from tests.faults.test_bombs import MOST, measured
 from tests.providers.asking import OPENAI, WIRES, Wire
 
-MIB = 2**20
 PIECE = "word " * 2**14
 ASCII = "0123456789" * 10**6
 #: One character has Python take four bytes for each of them.
@@ -59,7 +56,7 @@ class Large:
     error: str | None = None
     words: str = ""
     wires: tuple[Wire, ...] = WIRES
-    most: int = 200 * MIB
+    most: int = MOST
 
 
 def cut_off(name: str, chunks: Callable[[Wire], Iterable[bytes]], words: str, **more: Any) -> Large:
@@ -75,7 +72,7 @@ LARGE = (
         lambda wire: batched(wire.stream(["text"] * 2**17)),
         text="text" * 2**17,
         wires=(OPENAI, DELTA),
-        most=MIB * 200 // 32,  # an answer may be 32 times as long
+        most=MOST // 32,  # an answer may be 32 times as long
     ),
     Large(
         "blank lines first",
@@ -147,21 +144,6 @@ async def test_large(large: Large, wire: Wire):
     assert large.words in seen["what"]
     assert large.text is None or hash_of(large.text) == seen["text"]
     assert seen["growth"] <= large.most
-
-
-async def measured(url: str, wire: Wire) -> dict[str, Any]:
-    """Return what `tests.faults.measure` saw."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.faults.measure",
-        url,
-        wire.model,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await child.communicate()
-    assert 0 == child.returncode
-    return dict(json.loads(out))
 
 
 def hash_of(text: str) -> str:

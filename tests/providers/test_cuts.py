@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from glm_magic.messages import Reply
-from glm_magic.providers.base import Clocks, Provider
-from tests.far_side import Gate, Recorded, Silence, Stream
-from tests.providers.asking import OPENAI, QUESTION, ask
+from glm_magic.providers.base import Provider
+from tests.far_side import Gate, Recorded, Silence
+from tests.providers.asking import OPENAI, QUESTION
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -60,32 +60,6 @@ async def test_damaged_framing(far_side, wire):
     assert ("Half of the answer", "truncated") == (reply.text, reply.finish_reason)
     assert any("ended before" in notice for notice in reply.notices)
     assert 1 == len(far_side.requests)
-
-
-async def test_end_without_a_finish(far_side, wire):
-    """An answer that ends in good order but without its finish signal is marked as well."""
-    far_side.queue(Stream(wire.unfinished("Half")))
-    reply = await ask(wire.at(far_side.url))
-    assert ("Half", "truncated", 1) == (reply.text, reply.finish_reason, len(far_side.requests))
-
-
-async def test_cut_within_an_event(far_side):
-    """An event that was cut in its middle costs that event and no more."""
-    *whole, last = OPENAI.unfinished("One two three")
-    far_side.queue(Stream([*whole, last[: len(last) // 2]], end="close"))
-    reply = await ask(OPENAI.at(far_side.url))
-    assert ("One two", "truncated") == (reply.text, reply.finish_reason)
-
-
-@pytest.mark.parametrize("end", ["close", "abort", "hold"])
-async def test_hang_up_after_the_finish(far_side, wire, end):
-    """After the finish signal the connection may break as it likes."""
-    gate = Gate()
-    chunks = [chunk for chunk in wire.stream("Whole") if chunk != b"data: [DONE]\n\n"]
-    far_side.queue(Stream([*chunks, gate], end=end))
-    gate.open()
-    reply = await ask(wire.at(far_side.url, clocks=Clocks(idle=5)))
-    assert ("Whole", "stop", []) == (reply.text, reply.finish_reason, reply.notices)
 
 
 async def test_reasoning_is_heard(far_side):
