@@ -23,7 +23,8 @@ from .providers.address import host_of, is_local
 from .providers.base import Clocks
 from .providers.models import name_of
 from .providers.openai import OpenAIProvider
-from .providers.remote import OK, REDIRECTS, RemoteProvider
+from .providers.reading import OK, REDIRECTS
+from .providers.remote import RemoteProvider
 from .state import State
 
 #: Seconds that a look-up, a connection or an answer may take.

@@ -19,6 +19,7 @@ Interrupted                  the user stopped the reply; a KeyboardInterrupt, no
 
 from __future__ import annotations
 
+import math
 import traceback
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_LINES = 6
 MAX_CHARS = 500
+#: Of these the remedy may have so many, and so many are for the names of the error and the host.
+REMEDY_CHARS = 250
+NAME_CHARS = 90
 
 
 def tidy(text: str, limit: int = MAX_CHARS) -> str:
@@ -49,12 +53,14 @@ class GlmError(Exception):
     full_traceback: ClassVar[bool] = False
 
     def __init__(self, what: str = "", *, remedy: str = "") -> None:
-        self.what = tidy(what)
+        self.remedy = tidy(remedy, REMEDY_CHARS)
+        self.what = tidy(what, MAX_CHARS - NAME_CHARS - len(self.remedy))
         super().__init__(self.what)
-        self.remedy = tidy(remedy)
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.remedy) if part)
+        what = "\n".join(_lines(self.what)[: MAX_LINES - 1])
+        stop = "" if not self.remedy or what.endswith((".", "!", "?", "…")) else "."
+        return f"{what}{stop} {self.remedy}".strip()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -148,7 +154,8 @@ class StatusError(ProviderError):
         detail: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(what, remedy=remedy, host=host)
+        asked = f"It asks to wait {math.ceil(retry_after)} s. " if retry_after else ""
+        super().__init__(what, remedy=asked + remedy, host=host)
         self.status = status
         self.code = tidy(code)
         self.detail = tidy(detail)

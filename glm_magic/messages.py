@@ -139,22 +139,33 @@ class FinishReason:
     reason: str
 
 
-class _Text:
+#: Pieces that are joined to one: each small one takes fifty bytes beside its letters.
+_MANY = 1000
+
+
+class GrowingText:
     """A text that grows at its end; joined only when it is read, by whatever thread."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_loose", "_pieces")
 
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
+    def __init__(self, text: str = "") -> None:
+        self._pieces = [text] if text else []
+        self._loose = 0
 
     def add(self, text: str, retract: int = 0) -> None:
+        """Take *retract* characters off the end, then add *text*."""
         if retract:
             whole = self.read()
-            self._pieces = [whole[: max(0, len(whole) - retract)]]
+            self._pieces, self._loose = [whole[: max(0, len(whole) - retract)]], 0
         if text:
             self._pieces.append(text)
+            self._loose += 1
+        if self._loose == _MANY:  # in one step, as another thread may read
+            self._pieces[-_MANY:] = ["".join(self._pieces[-_MANY:])]
+            self._loose = 0
 
     def read(self) -> str:
+        """Return all of it."""
         return "".join(self._pieces)
 
 
@@ -182,18 +193,18 @@ class Reply:
     is_shown: Callable[[], bool] | None = field(default=None, repr=False)
     #: Seconds from the start to the first word of the answer.
     thought: float | None = field(default=None, repr=False)
-    _content: _Text = field(default_factory=_Text, repr=False)
-    _reasoning: _Text = field(default_factory=_Text, repr=False)
+    _content: GrowingText = field(default_factory=GrowingText, repr=False)
+    _reasoning: GrowingText = field(default_factory=GrowingText, repr=False)
 
     @property
     def text(self) -> str:
         """The answer so far, exactly as received but for keys."""
-        return redact(self._content.read())
+        return redact(self._content.read(), with_words=False)
 
     @property
     def reasoning(self) -> str:
         """The model's thinking so far; not part of the answer."""
-        return redact(self._reasoning.read())
+        return redact(self._reasoning.read(), with_words=False)
 
     @property
     def settled_text(self) -> str:

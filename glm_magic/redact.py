@@ -15,8 +15,8 @@ MASK = "***"
 #: A shorter key would blank out ordinary words.
 SHORTEST = 6
 
-# What servers without keys are told, such as `ollama` or `not-needed`.
-_WORDS = re.compile(r"[A-Za-z]+([-_][A-Za-z]+)*")
+# What servers that check no key are told, such as `ollama` or `not-needed`: ordinary words too.
+_WORDS = re.compile(r"(?=.{1,15}\Z)[A-Za-z]+([-_][A-Za-z]+)*")
 
 # Every key that was handed to a request in this process; `redact` looks for these and only these.
 _live: set[str] = set()
@@ -68,17 +68,17 @@ def hide_password(url: str) -> None:
 
 
 def has_key(text: str) -> bool:
-    """Whether a live key, in any usual encoding, stands in *text*; plain words are none."""
-    values = (value for value in _live.copy() if not _WORDS.fullmatch(value))
-    return any(form in text for value in values for form in _forms(value))
+    """Whether a live key, in any usual encoding, stands in *text*; short words are none."""
+    return any(form in text for form in _live_forms(with_words=False))
 
 
-def redact(text: str) -> str:
+def redact(text: str, *, with_words: bool = True) -> str:
     """Return *text* with every live key, in any usual encoding, replaced by `***`.
 
-    So is an end that is more than half a key, as where a text was cut off.
+    So is an end that is more than half a key, as where a text was cut off. A
+    key that is a short word stays in answers, which have *with_words* False.
     """
-    forms = _live_forms()
+    forms = _live_forms(with_words=with_words)
     text = _mask(text, forms)
     for form in forms:
         length = _overlap(text, form)
@@ -92,7 +92,7 @@ def settle(text: str) -> str:
 
     What is returned for a longer text begins with what was returned for *text*.
     """
-    forms = _live_forms()
+    forms = _live_forms(with_words=False)
     end = len(text) - max((_overlap(text, form) for form in forms), default=0)
     for found in _find(text, forms):
         if found.start() < end < found.end():
@@ -100,9 +100,10 @@ def settle(text: str) -> str:
     return _mask(text[:end], forms)
 
 
-def _live_forms() -> list[str]:
+def _live_forms(*, with_words: bool) -> list[str]:
     # The longest first: a key may begin with another one. A copy, as threads add keys.
-    forms = {form for value in _live.copy() for form in _forms(value)}
+    values = (value for value in _live.copy() if with_words or not _WORDS.fullmatch(value))
+    forms = {form for value in values for form in _forms(value)}
     return sorted(forms, key=len, reverse=True)
 
 

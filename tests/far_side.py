@@ -151,15 +151,26 @@ class Silence:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes sent as they are in place of an HTTP answer, then *end* (`done` is `close`)."""
+    """Bytes sent as they are in place of an HTTP answer, then *end* (`done` is `close`).
 
-    data: bytes
+    *cut* and *pace* are those of `Stream`, and so is a gate among the *data*.
+    """
+
+    data: bytes | Sequence[bytes | Gate]
     end: End = "close"
+    cut: Cut = "whole"
+    pace: float = 0
 
     async def play(self, request: web.BaseRequest, recorded: Recorded) -> web.StreamResponse:
         """Write past the server's own HTTP."""
         assert request.transport is not None
-        request.transport.write(self.data)
+        chunks = [self.data] if isinstance(self.data, bytes) else self.data
+        for piece in cut_anew(chunks, self.cut):
+            if isinstance(piece, Gate):
+                await piece.passed()
+            else:
+                request.transport.write(piece)
+                await asyncio.sleep(self.pace)
         return await _leave(request, recorded, self.end)
 
 

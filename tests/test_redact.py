@@ -122,18 +122,19 @@ def test_growing_text_stops_before_a_key():
     assert settle("a sk-12?") == "a sk-12?"
 
 
-@given(st.lists(st.sampled_from(["aab", "abaab", "aba", "ba", "a", "b", "YWFi", "-"])), st.data())
+@given(st.lists(st.sampled_from(["11b", "1b11b", "1b1", "b1", "1", "b", "MTFi", "-"])), st.data())
 def test_growing_text_only_grows(pieces: list[str], data: st.DataObject):
     """What was shown of a beginning is the beginning of what is shown later, and of the end."""
     text = "".join(pieces)
     start = text[: data.draw(st.integers(0, len(text)))]
+    keys = ("11b11b", "b11b11b1", "1b11b11b1b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_live", set())
-        for key in ("aabaab", "baabaaba", "abaabaabab"):
+        for key in keys:
             Secret(key)
         assert settle(text).startswith(settle(start))
-        assert redact(text).startswith(settle(text))
-        assert not any(key in settle(text) for key in ("aabaab", "baabaaba", "abaabaabab"))
+        assert redact(text, with_words=False).startswith(settle(text))
+        assert not any(key in settle(text) for key in keys)
 
 
 def test_plain_words_are_no_keys():
@@ -197,6 +198,13 @@ def test_short_key_is_not_masked():
     assert redact("EMPTY set") == "EMPTY set"
     Secret("secret")
     assert redact("a secret") == "a ***"
+
+
+def test_word_that_serves_as_a_key():
+    """A word that is given to servers which check no key stays in an answer."""
+    Secret("ollama")
+    assert "ask ollama" == redact("ask ollama", with_words=False)
+    assert "ask " + MASK == redact("ask ollama")
 
 
 def test_key_that_begins_with_another():

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from ..errors import ProtocolError
 from ..redact import redact
+from ..wire.payload import is_swarm
 
 Kind = Literal["json", "page", "events"]
 
-_BLANK = b"\xef\xbb\xbf \t\r\n"
+#: What may stand before any kind of body: the BOM, and blanks.
+BLANK = b"\xef\xbb\xbf \t\r\n"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -22,20 +24,25 @@ def kind_of(head: bytes, content_type: str) -> Kind | None:
     The bytes go first: gateways send JSON errors and login pages, and scripts
     send events, under any type.
     """
-    start = head.lstrip(_BLANK)
+    start = head.lstrip(BLANK)
     if start.startswith(_FIELDS):
         return "events"
     if any(field.startswith(start) for field in _FIELDS):
         return None
+    if start[:1] == b"<":
+        return "page"
     if start[:1] == b"{" or content_type == "application/json":
         return "json"
-    return "page" if start[:1] == b"<" or content_type == "text/html" else "events"
+    return "page" if content_type == "text/html" else "events"
 
 
 def read_json(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in *body*, or None when it is anything else."""
+    text = body.decode("utf-8-sig", "replace")
+    if is_swarm(text):
+        return None
     try:
-        value = json.loads(body.decode("utf-8-sig", "replace"))
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

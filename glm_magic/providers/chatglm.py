@@ -13,7 +13,8 @@ from ..wire.chatglm import SnapshotDecoder, headers, read_refusal, request_body
 from .address import normalise
 from .base import Clocks, Messages, Options, Request
 from .headers import Headers, shown
-from .remote import Call, RemoteProvider
+from .reading import Call
+from .remote import RemoteProvider
 
 PATH = "/chatglm/mainchat-api/guest/stream"
 
@@ -85,9 +86,7 @@ def _read_answer(payload: dict[str, Any]) -> list[Delta]:
 
 def _refusal(status: int, payload: object, retry_after: float | None) -> ProviderError:
     said = payload if isinstance(payload, dict) else {"message": str(payload)}
-    error = read_refusal({"status": status} | said)
-    error.status, error.retry_after = status, retry_after
-    return error
+    return read_refusal(said, status=status, retry_after=retry_after)
 
 
 def _left_out(options: Options) -> tuple[str, ...]:

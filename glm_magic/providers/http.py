@@ -1,4 +1,4 @@
-"""Requests under clocks, and foreign exceptions made ours. The only file that names aiohttp."""
+"""Requests under clocks: connections, and answers read piece by piece."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from errno import EMFILE
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import aiohttp
 
-from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError
-from .address import host_of, proxy_error
+from ..errors import ConfigError, NetworkError, ProviderError
+from .address import proxy_error
 from .base import Clocks
-from .headers import Headers, bare, without_headers
+from .failures import through, translate, translating
+from .headers import Headers, bare
 from .sessions import Sessions
 
 if sys.version_info >= (3, 11):
@@ -27,6 +27,9 @@ else:
 LAST_SECONDS = 2.0
 #: Seconds to wait for the end of the body, so that the connection can serve the next request.
 SETTLE_SECONDS = 0.1
+
+#: The longest header that is read; there may be 128, which is the library's own bound.
+HEADER_BYTES = 64 * 2**10
 
 _WAIT = "Try again, or wait longer: %config GlmConfig.{} = 600"
 Phase = Literal["waiting", "speaking", "ending"]
@@ -40,16 +43,19 @@ class Answer:
     finish signal.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, clocks: Clocks, begun: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, clocks: Clocks, begun: float, proxy: str
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         content_type = response.headers.get("Content-Type", "")
         self.content_type = content_type.partition(";")[0].strip().lower()
         self.phase: Phase = "waiting"
         #: How the connection broke, when it did; reading then ends as at the end of the body.
-        self.cut = ""
+        self.cut: ProviderError | ConfigError | None = None
         self._content = response.content
         self._clocks = clocks
+        self._proxy = proxy
         self._last: float | None = None
         self._first = None if clocks.first_event is None else begun + clocks.first_event
 
@@ -66,7 +72,7 @@ class Answer:
                 return b""
             raise self._silence() from None
         except (aiohttp.ClientError, OSError) as error:
-            self.cut = str(_translate(error, "").what)
+            self.cut = translate(error, self._proxy)
             return self._left_over()
 
     async def read_rest(self, limit: int) -> bytes:
@@ -77,9 +83,12 @@ class Answer:
         return bytes(body[:limit])
 
     def check_whole(self) -> None:
-        """Raise NetworkError when the connection broke before the end of the body."""
-        if self.cut:
-            raise NetworkError(self.cut, remedy="Try again.")
+        """Raise NetworkError when the connection broke before the end of the body.
+
+        A body that cannot be unpacked is a ProtocolError.
+        """
+        if self.cut is not None:
+            raise self.cut
 
     async def settle(self) -> None:
         """Wait a moment for the end of the body; what still comes is dropped."""
@@ -99,9 +108,10 @@ class Answer:
 
     def _silence(self) -> NetworkError:
         if self.phase == "waiting":
-            return _unanswered(self._clocks)
+            return _unanswered(self._clocks, self._proxy)
         remedy = _WAIT.format("idle_timeout")
-        return NetworkError(f"silent for {self._clocks.idle:g} s in mid-answer", remedy=remedy)
+        what = f"silent for {self._clocks.idle:g} s in mid-answer"
+        return NetworkError(through(what, self._proxy), remedy=remedy)
 
     def _left_over(self) -> bytes:
         # aiohttp refuses to hand out what it had received before a framing error; nothing that
@@ -113,8 +123,8 @@ class Answer:
         return left
 
 
-def _unanswered(clocks: Clocks) -> NetworkError:
-    what = f"no answer within {clocks.first_event:g} s"
+def _unanswered(clocks: Clocks, proxy: str) -> NetworkError:
+    what = through(f"no answer within {clocks.first_event:g} s", proxy)
     return NetworkError(what, remedy=_WAIT.format("first_event_timeout"))
 
 
@@ -154,12 +164,12 @@ class Transport:
                 except aiohttp.ConnectionTimeoutError:
                     raise
                 except asyncio.TimeoutError:
-                    raise _unanswered(self.clocks) from None
+                    raise _unanswered(self.clocks, proxy) from None
             try:
                 if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                     raise proxy_error(proxy, response.status)
                 with _ending_with_connection(response):
-                    yield Answer(response, self.clocks, begun)
+                    yield Answer(response, self.clocks, begun, proxy)
             finally:
                 # Gives a connection whose body was read to its end back to the pool.
                 response.release() if response.content.is_eof() else response.close()
@@ -169,6 +179,8 @@ class Transport:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self.clocks.connect),
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
         )
 
 
@@ -190,91 +202,3 @@ def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
     finally:
         if closed:  # a connection that is kept would keep what it has brought
             closed.remove_done_callback(end)
-
-
-@contextmanager
-def translating(proxy: str) -> Iterator[None]:
-    """Turn what aiohttp and the system raise into our errors, whatever it is."""
-    try:
-        yield
-    except GlmError:
-        raise
-    except Exception as error:  # noqa: BLE001, what passed would show the key in its variables
-        raise _translate(error, proxy) from without_headers(error)
-
-
-def _translate(error: Exception, proxy: str) -> ProviderError | ConfigError:
-    """Return our error for a foreign one; the first row that fits says it."""
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return proxy_error(proxy, error.status)
-    why = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    row = next(row for row in _TABLE if isinstance(error, row.kind))
-    if getattr(why, "errno", None) == EMFILE:
-        row = _TOO_MANY
-    what = row.what.format(why=str(why) or type(why).__name__, proxy=host_of(proxy))
-    ours = row.ours(what, remedy=row.remedy)
-    if isinstance(ours, NetworkError):
-        ours.passing = row.is_passing
-    return ours
-
-
-class _Row(NamedTuple):
-    kind: type[Exception]
-    what: str
-    remedy: str = "Try again."
-    is_passing: bool = True
-    ours: type[ProviderError | ConfigError] = NetworkError
-
-
-_TOO_MANY = _Row(
-    OSError,
-    "this process has too many files and connections open",
-    "Ask fewer questions at once, or raise its limit (ulimit -n).",
-)
-_TABLE = (
-    _Row(
-        aiohttp.ClientProxyConnectionError,
-        "the proxy {proxy} does not answer",
-        "Start it, or change HTTP_PROXY, HTTPS_PROXY or GlmConfig.proxy.",
-    ),
-    _Row(
-        aiohttp.ClientConnectorCertificateError,
-        "its TLS certificate is not trusted ({why})",
-        "Check the address; behind a company proxy, name its certificate in SSL_CERT_FILE.",
-        is_passing=False,
-    ),
-    _Row(
-        aiohttp.ClientSSLError,
-        "the TLS handshake failed ({why})",
-        "Check the address: a server on this machine or in the house often speaks http://.",
-        is_passing=False,
-    ),
-    _Row(
-        aiohttp.ClientConnectorDNSError,
-        "this host name is not known",
-        "Check the address for a typing error, and the network connection.",
-    ),
-    _Row(
-        aiohttp.ServerTimeoutError,
-        "no connection in time",
-        "Check the address and the network, or raise %config GlmConfig.connect_timeout.",
-    ),
-    _Row(
-        aiohttp.ClientConnectorError,
-        "no connection ({why})",
-        "Is the server running, and is the port right?",
-    ),
-    _Row(
-        aiohttp.ClientResponseError,
-        "its answer is not HTTP ({why})",
-        "Is this an HTTP server of the right kind?",
-        ours=ProtocolError,
-    ),
-    _Row(
-        ValueError,  # InvalidURL is one, and what is raised for a header that cannot be
-        "this address, or one of the headers, cannot be used ({why}).",
-        "Check GLM_BASE_URL and the headers.",
-        ours=ConfigError,
-    ),
-    _Row(Exception, "the connection was cut ({why})"),
-)

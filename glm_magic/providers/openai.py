@@ -16,7 +16,8 @@ from .address import is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json
 from .headers import Headers, shown
-from .remote import ANSWER_BYTES, OK, Call, RemoteProvider
+from .reading import ANSWER_BYTES, OK, Call
+from .remote import RemoteProvider
 
 
 class OpenAIProvider(RemoteProvider):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import (
     AuthenticationError,
@@ -15,8 +15,9 @@ from ..errors import (
     tidy,
 )
 from ..messages import Delta, Finish
+from .codes import class_of
 from .parts import Transcript
-from .payload import JSON, object_of, objects_of, read_event, read_object, text_of
+from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,13 +85,14 @@ class SnapshotDecoder:
     """Turns the events of one stream into deltas.
 
     `close` is to be called when the bytes end. The last delta carries the
-    finish reason; `is_done` is True once it has been given out, and later
-    events are ignored. Only the status of the message itself ends it: parts
-    finish before the answer does.
+    finish reason; `is_done` is True once it has been given out, or when the
+    far side has reported a failure, and later events are ignored. Only the
+    status of the message itself ends it: parts finish before the answer does.
     """
 
     def __init__(self) -> None:
         self._transcript = Transcript()
+        self._failure: StatusError | None = None
         self._conversation_id: str | None = None
         self._model: str | None = None
         self._start = ""  # of the first event, for the error about a stream without an answer
@@ -104,24 +106,26 @@ class SnapshotDecoder:
 
     @property
     def is_done(self) -> bool:
-        """Whether the last delta was given out."""
+        """Whether the last delta was given out, or a failure is to be raised."""
         return self._is_done
 
     def join(self, chunk: bytes) -> bytes:
         """Return *chunk* as it is: snapshots are told apart one by one."""
         return chunk
 
-    def decode(self, event: Event) -> list[Delta]:
-        """Return what *event* adds.
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
+        return self._transcript.kept
 
-        Raises a ProviderError when the far side reports a failure.
-        """
+    def decode(self, event: Event) -> list[Delta]:
+        """Return what *event* adds."""
         data = event.data.strip()
         if self._is_done or not data or data == "[DONE]":
             return []
         if event.event == "error":
-            raise read_refusal(read_object(data) or {"message": data})
-        self._start = self._start or data
+            return self._fail(read_object(data) or {"message": data})
+        self._start = self._start or data[:200]  # all of it would be kept
         reading = read_event(event)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for frame in reading.objects:
@@ -131,8 +135,11 @@ class SnapshotDecoder:
     def close(self) -> list[Delta]:
         """Return what the end of the stream leaves over: the last delta, unless it is out.
 
-        Raises ProtocolError when there was no answer at all.
+        Raises the failure that the far side reported, as a StatusError, and
+        ProtocolError when there was no answer at all.
         """
+        if self._failure is not None:
+            raise self._failure
         if self._is_done:
             return []
         if not self._has_begun:
@@ -140,11 +147,14 @@ class SnapshotDecoder:
             raise ProtocolError(msg, remedy=_OTHER_WAYS, start=self._start)
         return self._end("truncated", TRUNCATED)
 
+    def rest(self) -> list[Delta]:
+        """Return what was kept back, when the stream has broken off."""
+        rest = self._transcript.write(is_end=True)
+        return [rest] if rest != _NOTHING else []
+
     def _read(self, frame: JSON) -> list[Delta]:
         if self._is_done:
             return []
-        if _is_refusal(frame):
-            raise read_refusal(frame)
         self._has_begun = self._has_begun or "parts" in frame
         parts = objects_of(frame, "parts")
         models = (text_of(part, "model") for part in parts)
@@ -152,11 +162,18 @@ class SnapshotDecoder:
         self._model = next(filter(None, models), self._model)
         delta = self._transcript.add(parts)
         deltas = [delta] if delta != _NOTHING else []
+        if _is_refusal(frame):
+            return deltas + self._fail(frame)
         if frame.get("status") == "finish":
             return deltas + self._end("stop")
         if frame.get("status") == "intervene":
             return deltas + self._end("content_filter", _intervention(frame) or _FILTERED)
         return deltas
+
+    def _fail(self, frame: JSON) -> list[Delta]:
+        """Keep the error for `close`, so that what has come with it is given out before."""
+        self._failure, self._is_done = read_refusal(frame), True
+        return []
 
     def _end(self, finish: Finish, notice: str = "") -> list[Delta]:
         self._is_done = True
@@ -172,12 +189,7 @@ class SnapshotDecoder:
             model=self._model,
         )
         unknown = self._transcript.unknown
-        remark = f"{len(unknown)} piece(s) of an unknown type left out: {_listed(unknown)}"
-        return [Delta(notice=remark), last] if unknown else [last]
-
-
-def _listed(names: list[str]) -> str:
-    return tidy(", ".join(dict.fromkeys(names)), 100)
+        return [Delta(notice=tidy(left_out(unknown), 150)), last] if unknown else [last]
 
 
 def _intervention(frame: JSON) -> str:
@@ -213,17 +225,27 @@ _REFUSALS = (
 )
 
 
-def read_refusal(payload: dict[str, Any]) -> StatusError:
+def read_refusal(
+    payload: JSON, *, status: int | None = None, retry_after: float | None = None
+) -> StatusError:
     """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
 
-    The remedy names the other ways to a GLM model.
+    *status* is that of HTTP, if it is another one. The remedy names the other
+    ways to a GLM model.
     """
     code, message = _facts_of(payload)
+    code = code or str(status or "")
     fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
-    rule = next(fitting, _Refusal(StatusError, "chatglm.cn refused", ()))
+    rule = next(fitting, _Refusal(class_of(code, status), "chatglm.cn refused", ()))
     numbered = f"{rule.what} (code {code})" if code else rule.what
-    what = f"{numbered}: {message}" if message else f"{numbered}."
-    return rule.error(what, remedy=_OTHER_WAYS, code=code, detail=message)
+    return rule.error(
+        f"{numbered}: {message}" if message else f"{numbered}.",
+        remedy=_OTHER_WAYS,
+        status=status,
+        code=code,
+        detail=message,
+        retry_after=retry_after,
+    )
 
 
 def _fits(sign: str, code: str, message: str) -> bool:

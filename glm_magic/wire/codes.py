@@ -133,6 +133,12 @@ def classify(
     )
 
 
+def class_of(*statuses: object) -> type[StatusError]:
+    """Return the class of error that the first of *statuses* means that HTTP knows."""
+    numbers = [int(text) for text in map(str, statuses) if _ERROR_STATUS.fullmatch(text)]
+    return _STATUS_RULES.get(numbers[0], _UNKNOWN).error if numbers else StatusError
+
+
 def _read(body: JSON) -> tuple[str, str, str]:
     """Return code, type and message of an error body."""
     inner = object_of(body, "error") or body

@@ -44,10 +44,10 @@ class Growth:
         if old[0] != new[0] or self._breaks == _BREAKS:
             self.mode = "delta"
 
-    def settle(self, frames: list[str], full: str) -> None:
-        """Learn from the *full* text of an item and the *frames* that led to it."""
-        if self.mode or not frames[1:]:
+    def settle(self, last: str, total: str, full: str) -> None:
+        """Learn from the *full* text of an item, its *last* frame and the *total* of its frames."""
+        if self.mode:
             return
-        repeats, adds = full.startswith(frames[-1]), full.startswith("".join(frames))
+        repeats, adds = full.startswith(last), full.startswith(total)
         if repeats != adds:
             self.mode = "delta" if adds else "cumulative"

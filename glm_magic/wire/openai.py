@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import ProtocolError, tidy
+from ..errors import ProtocolError, StatusError, tidy
 from ..messages import Delta, Finish, Usage
 from .answer import Answer
 from .codes import classify
-from .payload import JSON, object_of, objects_of, read_event, read_object, text_of
-from .restart import ChunkIds
+from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
+from .restart import ChunkIds, says_something
 from .runs import Runs
 from .shaping import shape
+from .think import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ TRUNCATED = "the stream ended before the answer was complete"
 _RESTARTED = "the service began the answer anew; what it had said before was taken back"
 _RESUMED = "the service had not begun anew after all; its first words are back"
 _OTHER_CHOICE = "the service sent more than one answer; only the first is shown"
+_LATE = "the service went on after the end of its answer; that was left out"
 
 #: Finish reasons, and what to say about them.
 _FINISHES: dict[str, tuple[Finish, str]] = {
@@ -114,13 +116,14 @@ class OpenAIDecoder:
     """Turns the events of one stream into deltas.
 
     `close` is to be called when the bytes end. The last delta carries the
-    finish reason; `is_done` is True once it has been given out, and later
-    events are ignored.
+    finish reason; `is_done` is True once it has been given out, or when the
+    far side has reported a failure, and later events are ignored.
     """
 
     def __init__(self) -> None:
         self.join = Runs().join
         self._answer = Answer()
+        self._failure: StatusError | None = None
         self._ids = ChunkIds()
         self._finish: Finish | None = None
         self._remark = ""
@@ -128,7 +131,7 @@ class OpenAIDecoder:
         self._model: str | None = None
         self._start = ""  # of the first event, for the error about a stream without an answer
         self._has_begun = False
-        self._has_other_choice = False
+        self._said: set[str] = set()  # the notices that are given once
         self._is_done = False
 
     @property
@@ -138,23 +141,25 @@ class OpenAIDecoder:
 
     @property
     def is_done(self) -> bool:
-        """Whether the last delta was given out."""
+        """Whether the last delta was given out, or a failure is to be raised."""
         return self._is_done
 
-    def decode(self, event: Event) -> list[Delta]:
-        """Return what *event* adds.
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
+        return self._answer.kept
 
-        Raises a StatusError when the far side reports a failure.
-        """
+    def decode(self, event: Event) -> list[Delta]:
+        """Return what *event* adds."""
         data = event.data.strip()
         if self._is_done or not data:
             return []
         if data == "[DONE]":
             return self._end()
         if event.event == "error":
-            raise classify(None, read_object(data) or data)
-        self._start = self._start or data
-        reading = read_event(event)
+            return self._fail(read_object(data) or data)
+        self._start = self._start or data[:200]  # all of it would be kept
+        reading = read_event(event, goes_on=True)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for chunk in reading.objects:
             deltas += self.read(chunk)
@@ -163,16 +168,24 @@ class OpenAIDecoder:
     def close(self) -> list[Delta]:
         """Return what the end of the stream leaves over: the last delta, unless it is out.
 
-        Raises ProtocolError when there was no answer at all.
+        Raises the failure that the far side reported, as a StatusError, and
+        ProtocolError when there was no answer at all.
         """
+        if self._failure is not None:
+            raise self._failure
         return [] if self._is_done else self._end()
+
+    def rest(self) -> list[Delta]:
+        """Return what was kept back, when the stream has broken off."""
+        rest = self._answer.close()
+        return [rest] if rest != _NOTHING else []
 
     def read(self, chunk: JSON) -> list[Delta]:
         """Return what one parsed *chunk* adds."""
         if self._is_done:
             return []
         if _is_error(chunk):
-            raise classify(None, chunk)
+            return self._fail(chunk)
         self._has_begun = True
         usage = _read_usage(chunk)
         self._usage = usage or self._usage
@@ -180,15 +193,28 @@ class OpenAIDecoder:
         choices = objects_of(chunk, "choices")
         deltas = [delta for choice in choices for delta in self._choose(choice, chunk)]
         is_last = usage and any(choice.get("finish_reason") for choice in choices)
-        return deltas + self._end() if is_last else deltas
+        return deltas + self._end() if is_last and not self._is_done else deltas
 
     def _choose(self, choice: JSON, chunk: JSON) -> list[Delta]:
         if choice.get("index"):
-            is_news, self._has_other_choice = not self._has_other_choice, True
-            return [Delta(notice=_OTHER_CHOICE)] if is_news else []
-        deltas = self._extend(object_of(choice, "delta"), text_of(chunk, "id"))
-        self._note_finish(text_of(choice, "finish_reason"))
-        return deltas
+            return self._say(_OTHER_CHOICE)
+        delta = object_of(choice, "delta")
+        if self._finish is not None:
+            return self._say(_LATE) if says_something(delta) else []
+        deltas = self._extend(delta, text_of(chunk, "id"))
+        return deltas + self._note_finish(text_of(choice, "finish_reason"))
+
+    def _say(self, notice: str) -> list[Delta]:
+        is_news = notice not in self._said
+        self._said.add(notice)
+        return [Delta(notice=notice)] if is_news else []
+
+    def _fail(self, payload: object) -> list[Delta]:
+        """Keep the error for `close`, so that what has come with it is given out before."""
+        if self._finish is not None:
+            return self._say(_LATE)
+        self._failure, self._is_done = classify(None, payload), True
+        return []
 
     def _extend(self, delta: JSON, chunk_id: str) -> list[Delta]:
         """Add *delta* to the answer, or to a new one if the service began anew."""
@@ -202,14 +228,15 @@ class OpenAIDecoder:
         notice = _RESUMED if len(replay) > 1 else _RESTARTED
         return [_replace(old, self._answer, notice)]
 
-    def _note_finish(self, reason: str) -> None:
+    def _note_finish(self, reason: str) -> list[Delta]:
         if not reason:
-            return
+            return []
         if reason in _FAILURES:
-            raise classify(None, {"code": reason})
+            return self._fail({"code": reason})
         remark = f"the answer ended for an unknown reason: {tidy(reason, 60)}"
         unknown: tuple[Finish, str] = ("stop", remark)
         self._finish, self._remark = _FINISHES.get(reason, unknown)
+        return []
 
     def _end(self) -> list[Delta]:
         if not self._has_begun:
@@ -227,10 +254,12 @@ class OpenAIDecoder:
             notice=remark,
             finish_reason=finish,
             usage=self._usage,
-            model=self._model,
+            model=whole(self._model) if self._model else None,
         )
-        notice = f"{lost} incomplete tool call(s) left out"
-        return [Delta(notice=notice), last] if lost else [last]
+        unknown = self._answer.unknown
+        remarks = [f"{lost} incomplete tool call(s) left out"] if lost else []
+        remarks += [left_out(unknown)] if unknown else []
+        return [*(Delta(notice=tidy(remark)) for remark in remarks), last]
 
     def _ending(self, *, has_calls: bool) -> tuple[Finish, str]:
         if self._finish is None:  # `[DONE]` alone also follows errors and cuts

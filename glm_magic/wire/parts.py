@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain, starmap
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages import Delta, diff
+from ..messages import Delta, GrowingText, diff
 from .growth import Growth
 from .markdown import NO_BLOCK, Block, fenced, images, join_blocks, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
@@ -25,6 +25,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
+#: What an item takes beside its text, in characters.
+_ITEM_SIZE = 1000
 
 
 class _Key(NamedTuple):
@@ -51,17 +53,14 @@ class _Item:
         self.is_shown = False
         self.held = ""  # the end of a growing text that may become a citation mark
         self._repeats = repeats  # whether its frames hold all of it in any mode
-        self._frames: list[str] = []
+        self._last = ""
+        self._sum = GrowingText()  # of all frames
 
     def text(self, growth: Growth) -> str:
         """Return all of it, as far as is known."""
         if growth.is_delta and not self.is_final:
-            return "".join(self._frames)
+            return self._sum.read()
         return self._last
-
-    @property
-    def _last(self) -> str:
-        return self._frames[-1] if self._frames else ""
 
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
@@ -69,8 +68,9 @@ class _Item:
         text = text or self.text(growth)
         if self.is_final and text == self._last:
             return ""
-        growth.settle(self._frames, text)
-        self._frames, self.is_final = [text], True
+        growth.settle(self._last, self._sum.read(), text)
+        self.is_final = True
+        self._begin(text)
         return None
 
     def grow(self, text: str, growth: Growth) -> str | None:
@@ -81,11 +81,15 @@ class _Item:
         last, is_plain = self._last, growth.mode is not None and not self.is_final
         self.is_final = False
         if repeats:
-            self._frames = [text]
+            self._begin(text)
             return text[len(last) :] if is_plain and text.startswith(last) else None
         growth.weigh(last, text)
-        self._frames.append(text)
+        self._last = text
+        self._sum.add(text)
         return text if is_plain else None
+
+    def _begin(self, text: str) -> None:
+        self._last, self._sum = text, GrowingText(text)
 
 
 class _Text:
@@ -95,7 +99,7 @@ class _Text:
         self.keys: list[_Key] = []
         self.first_changed = 0
         self._blocks: list[Block] = []
-        self._pieces: list[list[str]] = []  # what was shown for each block
+        self._pieces: list[GrowingText] = []  # what was shown for each block
 
     def place(self, key: _Key) -> int:
         """Add *key* at the end and return its place."""
@@ -109,14 +113,14 @@ class _Text:
 
     def append(self, added: str) -> None:
         """Put *added* at the end of the last block."""
-        self._pieces[-1].append(added)
+        self._pieces[-1].add(added)
 
     def rewrite(self, blocks: list[Block]) -> Delta:
         """Put *blocks* in place of the changed ones and return what that changes."""
         start, self.first_changed = self.first_changed, len(self.keys)
-        old = "".join(chain.from_iterable(self._pieces[start:]))
+        old = "".join(piece.read() for piece in self._pieces[start:])
         pieces = join_blocks(blocks, *self._end_before(start))
-        self._blocks[start:], self._pieces[start:] = blocks, [[piece] for piece in pieces]
+        self._blocks[start:], self._pieces[start:] = blocks, list(map(GrowingText, pieces))
         return diff(old, "".join(pieces))
 
     def _end_before(self, start: int) -> tuple[Block, str]:
@@ -124,7 +128,7 @@ class _Text:
         last, ending = NO_BLOCK, ""
         while start and len(ending) < 2:  # noqa: PLR2004, as many as a blank line has
             start -= 1
-            piece = "".join(self._pieces[start])
+            piece = self._pieces[start].read()
             last = self._blocks[start] if piece and last == NO_BLOCK else last
             ending = piece[-2:] + ending
         return last, ending[-2:]
@@ -148,6 +152,11 @@ class Transcript:
     def unknown(self) -> list[str]:
         """The types, one for each item, that were left out because nobody knows them."""
         return [key.kind or "without a type" for key in self._unknown]
+
+    @property
+    def kept(self) -> int:
+        """About how many characters the items take beside their texts."""
+        return _ITEM_SIZE * (len(self._places) + len(self._unknown))
 
     def add(self, parts: list[JSON]) -> Delta:
         """Take in the *parts* of one frame and return what they change."""

@@ -23,10 +23,19 @@ REPAIRED = "a damaged event was repaired as far as possible"
 # Not strict: raw control characters in strings are wrong, but clear.
 _DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _name: None)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE = re.compile("[\ud800-\udfff]")
+# At the edge of a text that goes on in the next event, half a pair may find its other half.
+_LONE_INSIDE = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 # z.ai cuts a frame and goes on behind it on the same line (zai-org/GLM-5#66);
 # sloppy servers leave out the blank line between two events.
 _OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
+
+
+#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
+#: that a text which is not small may hold only so many.
+_VALUES = ("[", "{", '":', '",')
+SMALL = 2**20
+MOST_VALUES = 2**18
 
 
 class Reading(NamedTuple):
@@ -36,55 +45,72 @@ class Reading(NamedTuple):
     notice: str = ""
 
 
-def read_event(event: Event) -> Reading:
-    """Return the JSON objects of *event*: one, or after damage those that can be saved."""
-    whole = read_object(event.data)
+def read_event(event: Event, *, goes_on: bool = False) -> Reading:
+    """Return the JSON objects of *event*: one, or after damage those that can be saved.
+
+    Lone surrogates become U+FFFD, but for those at the edges of a text that
+    *goes_on* in the next event.
+    """
+    if is_swarm(event.data):
+        return Reading([], SKIPPED)
+    lone = _LONE_INSIDE if goes_on else _LONE
+    whole = read_object(event.data, lone)
     if whole is not None:
         return Reading([whole])
-    if saved := _salvage(event.data):
+    if saved := _salvage(event.data, lone):
         return Reading(saved, REPAIRED)
     return Reading([], SKIPPED if event.is_whole else CUT)
 
 
-def read_object(text: str) -> JSON | None:
+def is_swarm(text: str) -> bool:
+    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
+    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES
+
+
+def read_object(text: str, lone: re.Pattern[str] = _LONE) -> JSON | None:
     """Return *text* as a JSON object, or None when it is anything else.
 
-    Lone surrogates become U+FFFD, NaN and the infinities None.
+    Surrogates that *lone* finds become U+FFFD, NaN and the infinities None.
     """
     text = text.strip()
-    found = _object_at(text, 0)
+    found = _object_at(text, 0, lone)
     return found[0] if found and found[1] == len(text) else None
 
 
-def _object_at(text: str, start: int) -> tuple[JSON, int] | None:
+def _object_at(text: str, start: int, lone: re.Pattern[str]) -> tuple[JSON, int] | None:
     try:
         value, end = _DECODER.raw_decode(text, start)
         if not isinstance(value, dict):
             return None
-        return (_mend(value) if _SURROGATE_ESCAPE.search(text) else value), end
+        return (_mend(value, lone) if _SURROGATE_ESCAPE.search(text) else value), end
     except (ValueError, RecursionError):  # also integers of thousands of digits
         return None
 
 
-def _mend(value: Any) -> Any:  # Any: a JSON value of any type, and the same type back
+def _mend(value: Any, lone: re.Pattern[str]) -> Any:  # Any: JSON, and the same type back
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
+        return lone.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_mend(entry) for entry in value]
+        return [_mend(entry, lone) for entry in value]
     if isinstance(value, dict):
-        return {_mend(key): _mend(entry) for key, entry in value.items()}
+        return {_mend(key, lone): _mend(entry, lone) for key, entry in value.items()}
     return value
 
 
-def _salvage(data: str) -> list[JSON]:
+def _salvage(data: str, lone: re.Pattern[str]) -> list[JSON]:
     objects: list[JSON] = []
     position = 0
     for match in _OBJECT_START.finditer(data):
         # A match before this position is text inside an object that has been read.
-        if match.end() >= position and (found := _object_at(data, match.end())):
+        if match.end() >= position and (found := _object_at(data, match.end(), lone)):
             objects.append(found[0])
             position = found[1]
     return objects
+
+
+def left_out(types: list[str]) -> str:
+    """Return the notice about pieces that nobody knows, each of one of the *types*."""
+    return f"{len(types)} piece(s) of an unknown type left out: {', '.join(dict.fromkeys(types))}"
 
 
 def text_of(source: JSON, *names: str) -> str:

@@ -40,12 +40,13 @@ class ChunkIds:
         if self._dropped is not None and self._uses == 1:
             self._is_numbering = True
             return [self._dropped, self._latest, delta]
-        if not _says_something(delta):
+        if not says_something(delta):
             return None
         self._dropped = self._latest if self._uses == 1 else None
         return [delta]
 
 
-def _says_something(delta: JSON) -> bool:
+def says_something(delta: JSON) -> bool:
+    """Whether *delta* has any text, thinking or tool call in it."""
     fields = ("content", "reasoning_content", "reasoning", "tool_calls")
     return any(delta.get(name) for name in fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..messages import Delta
+from ..messages import Delta, GrowingText
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
@@ -20,6 +20,36 @@ def _held(text: str, *tags: str) -> int:
     tail = text[start:]
     is_start = start >= 0 and any(tag != tail and tag.startswith(tail) for tag in tags)
     return len(tail) if is_start else 0
+
+
+def whole(text: str) -> str:
+    """Return *text* with each character whole; half a surrogate pair alone becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Pairs:
+    """Puts together the characters whose halves came in two events."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        """Return *text* with whole characters, less the first half of one at its end."""
+        if not (self._half or _is_half(text[:1]) or _is_half(text[-1:])):
+            return text
+        text = self._half + text
+        cut = len(text) - ("\ud800" <= text[-1:] < "\udc00")
+        self._half = text[cut:]
+        return whole(text[:cut])
+
+    def close(self) -> str:
+        """Return what was kept back."""
+        half, self._half = self._half, ""
+        return whole(half)
+
+
+def _is_half(character: str) -> bool:
+    return "\ud800" <= character < "\ue000"
 
 
 class BoxFilter:
@@ -55,11 +85,16 @@ class ThinkSplitter:
         self.may_close = True
         self._read = self._read_start
         self._held = ""
-        self._shown: list[str] = []  # all content of earlier feeds while may_close
+        self._shown = GrowingText()  # all content of earlier feeds while may_close
         self._has_thought = False
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._retract = 0
+
+    @property
+    def kept(self) -> int:
+        """How many characters were kept back."""
+        return len(self._held)
 
     def feed(self, text: str) -> Delta:
         """Return what *text* adds; a retraction always takes back all the content."""
@@ -79,7 +114,7 @@ class ThinkSplitter:
     def _take(self) -> Delta:
         content, reasoning = "".join(self._content), "".join(self._reasoning)
         if self.may_close and content:
-            self._shown.append(content)
+            self._shown.add(content)
         delta = Delta(content=content, reasoning=reasoning, retract=self._retract)
         self._content, self._reasoning, self._retract = [], [], 0
         return delta
@@ -127,7 +162,7 @@ class ThinkSplitter:
         self._held = text[cut:]
 
     def _close_lone_tag(self) -> None:
-        sent = "".join(self._shown)
+        sent = self._shown.read()
         thought = sent + "".join(self._content)
         self.may_close = False
         if _is_quoting(thought):

@@ -33,6 +33,7 @@ PAGE = b"""<!doctype html><html><head><title>Log in</title><style>p { color: red
         (b'\xef\xbb\xbf \r\n{"error": 1}', EVENTS, "json"),
         (b"[1]", "application/json", "json"),
         (b"<html>", EVENTS, "page"),
+        (b"<html>", "application/json", "page"),
         (b"\n  <!doctype html>", "application/octet-stream", "page"),
         (b"Log in first", "text/html", "page"),
         (b"", EVENTS, None),
@@ -64,6 +65,7 @@ def test_kind_stays(head: bytes, more: bytes, content_type: str):
         (b"", None),
         (b"[" * 10**5, None),
         (b'{"a": ' + b"1" * 5000 + b"}", None),
+        (b'{"a": [' + b"[]," * 2**19 + b"1]}", None),
     ],
     ids=lambda value: repr(value)[:20],
 )

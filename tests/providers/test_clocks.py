@@ -2,93 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Iterator
-
 import pytest
 
 from glm_magic.errors import NetworkError
-from glm_magic.providers import http
 from glm_magic.providers.base import Clocks
-from tests.far_side import Silence, Status, Stream, openai_stream
-from tests.providers.asking import OPENAI, ask, fail
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """An https address where a connection is taken and no handshake ever comes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
-
-
-async def test_connecting(silent_url, wire):
-    """A connection that does not come about in time is an error that passes."""
-    error = await fail(wire.at(silent_url, clocks=Clocks(connect=0.05), retries=0))
-    assert isinstance(error, NetworkError)
-    assert error.passing
-    assert "no connection in time" in str(error)
-    assert "connect_timeout" in error.remedy
-
-
-@pytest.mark.parametrize(
-    "script",
-    [Silence(), Stream([], end="hold"), Stream([b": ping\n\n"] * 500, pace=0.01)],
-    ids=["no head", "no body", "comments"],
-)
-async def test_first_event(far_side, wire, script):
-    """The first event is waited for so long; a head and comments are none."""
-    far_side.queue(script)
-    error = await fail(wire.at(far_side.url, clocks=Clocks(first_event=0.1), retries=0))
-    assert isinstance(error, NetworkError)
-    assert "no answer within 0.1 s" in str(error)
-    assert "first_event_timeout" in error.remedy
-    assert await asyncio.to_thread(far_side.requests[0].closed)
-
-
-async def test_silence_in_the_middle(far_side, wire):
-    """Silence in mid-answer is an error that keeps the text, and is not asked again."""
-    far_side.queue(Stream(wire.unfinished("Half of it"), end="hold"))
-    error = await fail(wire.at(far_side.url, clocks=Clocks(idle=0.1)))
-    assert isinstance(error, NetworkError)
-    assert "silent for 0.1 s in mid-answer" in str(error)
-    assert "idle_timeout" in error.remedy
-    assert error.partial is not None
-    assert "Half of it" == error.partial.text
-    assert 1 == len(far_side.requests)
-    assert await asyncio.to_thread(far_side.requests[0].closed)
-
-
-async def test_slow_but_alive(far_side, wire):
-    """An answer may take any time as long as something comes."""
-    text = "one two three four five six seven eight nine ten " * 2
-    far_side.queue(Stream(wire.stream(text), pace=0.03))
-    reply = await ask(wire.at(far_side.url, clocks=Clocks(first_event=0.4, idle=0.4), retries=0))
-    assert (text, "stop") == (reply.text, reply.finish_reason)
+from tests.far_side import Silence, Status
+from tests.providers.asking import OPENAI, ask
 
 
 async def test_no_clocks(far_side, wire):
     """All clocks can be switched off."""
     reply = await ask(wire.at(far_side.url, clocks=Clocks(None, None, None)))
     assert "stop" == reply.finish_reason
-
-
-@pytest.mark.parametrize("usage", [{"prompt_tokens": 1}, None])
-async def test_held_open_after_the_finish(far_side, monkeypatch, usage):
-    """After the finish signal only a moment is waited for what may follow."""
-    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
-    far_side.queue(Stream(openai_stream("Hi", done=False, usage=usage), end="hold"))
-    reply = await ask(OPENAI.at(far_side.url, clocks=Clocks(idle=None)))
-    assert ("Hi", "stop", []) == (reply.text, reply.finish_reason, reply.notices)
-    assert await asyncio.to_thread(far_side.requests[0].closed)
-
-
-async def test_error_page_that_never_ends(far_side, monkeypatch):
-    """Of an error page only what comes in a moment is read."""
-    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
-    far_side.queue(Stream([b"busy "], status=503, content_type="text/plain", end="hold"))
-    error = await fail(OPENAI.at(far_side.url, retries=0))
-    assert "busy" in str(error)
 
 
 async def test_list_of_models(far_side):

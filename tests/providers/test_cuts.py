@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from glm_magic.messages import Reply
-from glm_magic.providers.base import Clocks, Provider
-from tests.far_side import Gate, Raw, Recorded, Silence, Stream
-from tests.providers.asking import OPENAI, QUESTION, ask
+from glm_magic.providers.base import Provider
+from tests.far_side import Gate, Recorded, Silence
+from tests.providers.asking import OPENAI, QUESTION
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -22,11 +22,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 def chunked(*pieces: bytes) -> bytes:
     """Return *pieces* as chunks of a body that has not ended."""
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-
-
-def sized(*pieces: bytes) -> bytes:
-    """Return an answer that promises more than *pieces*."""
-    return HEAD + b"Content-Length: 100000\r\n\r\n" + b"".join(pieces)
 
 
 @dataclass(frozen=True)
@@ -56,48 +51,6 @@ async def read(provider: Provider, gate: Gate, until: str) -> Reply:
     return reply
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        Raw(b""),
-        Raw(b"", end="abort"),
-        Raw(HEAD),
-        Stream([], end="close"),
-        Stream([], end="abort"),
-        Stream([b": ping\n\n"], end="close"),
-        Stream([b"data: {"], end="close"),
-        Raw(sized()),
-        Raw(sized(b'{"choices": [')),
-    ],
-    ids=[
-        "no head",
-        "no head, RST",
-        "half a head",
-        "no body",
-        "no body, RST",
-        "comment",
-        "half an event",
-        "short length",
-        "half a JSON answer",
-    ],
-)
-async def test_before_the_first_word(far_side, wire, script):
-    """A connection that breaks before the first word is made again, visibly."""
-    far_side.queue(script, Stream(wire.stream("Whole answer")))
-    reply = await ask(wire.at(far_side.url))
-    assert ("Whole answer", "stop", 2) == (reply.text, reply.finish_reason, len(far_side.requests))
-    assert any("asked again" in notice for notice in reply.notices)
-
-
-async def test_short_length(far_side, wire):
-    """What had come before a break is kept to the last byte, and marked as cut short."""
-    far_side.queue(Raw(sized(*wire.unfinished("Half of the answer"))))
-    reply = await ask(wire.at(far_side.url))
-    assert ("Half of the answer", "truncated") == (reply.text, reply.finish_reason)
-    assert any("ended before" in notice for notice in reply.notices)
-    assert 1 == len(far_side.requests)
-
-
 async def test_damaged_framing(far_side, wire):
     """What comes in one piece with broken framing is kept to the last byte as well."""
     first, *rest = wire.unfinished("Half of the answer")
@@ -107,41 +60,6 @@ async def test_damaged_framing(far_side, wire):
     assert ("Half of the answer", "truncated") == (reply.text, reply.finish_reason)
     assert any("ended before" in notice for notice in reply.notices)
     assert 1 == len(far_side.requests)
-
-
-async def test_end_without_a_finish(far_side, wire):
-    """An answer that ends in good order but without its finish signal is marked as well."""
-    far_side.queue(Stream(wire.unfinished("Half")))
-    reply = await ask(wire.at(far_side.url))
-    assert ("Half", "truncated", 1) == (reply.text, reply.finish_reason, len(far_side.requests))
-
-
-async def test_cut_within_an_event(far_side):
-    """An event that was cut in its middle costs that event and no more."""
-    *whole, last = OPENAI.unfinished("One two three")
-    far_side.queue(Stream([*whole, last[: len(last) // 2]], end="close"))
-    reply = await ask(OPENAI.at(far_side.url))
-    assert ("One two", "truncated") == (reply.text, reply.finish_reason)
-
-
-@pytest.mark.parametrize("end", ["close", "abort"])
-async def test_hang_up_after_text(far_side, wire, end):
-    """Neither way to hang up loses what was read, and neither is asked again."""
-    gate = Gate()
-    far_side.queue(Stream([*wire.unfinished("Half"), gate], end=end))
-    reply = await read(wire.at(far_side.url), gate, "Half")
-    assert ("Half", "truncated", 1) == (reply.text, reply.finish_reason, len(far_side.requests))
-
-
-@pytest.mark.parametrize("end", ["close", "abort", "hold"])
-async def test_hang_up_after_the_finish(far_side, wire, end):
-    """After the finish signal the connection may break as it likes."""
-    gate = Gate()
-    chunks = [chunk for chunk in wire.stream("Whole") if chunk != b"data: [DONE]\n\n"]
-    far_side.queue(Stream([*chunks, gate], end=end))
-    gate.open()
-    reply = await ask(wire.at(far_side.url, clocks=Clocks(idle=5)))
-    assert ("Whole", "stop", []) == (reply.text, reply.finish_reason, reply.notices)
 
 
 async def test_reasoning_is_heard(far_side):

@@ -8,47 +8,12 @@ import aiohttp
 import pytest
 from aiohttp import client_exceptions
 
-from glm_magic.errors import ConfigError, NetworkError, ProtocolError
-from glm_magic.providers import http
-from tests.far_side import GREETING, FarSide, Raw, refused_url
-from tests.providers.asking import OPENAI, ask, fail
+from glm_magic.errors import ConfigError
+from glm_magic.providers import failures
+from tests.far_side import GREETING, FarSide
+from tests.providers.asking import OPENAI, ask
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
-
-
-async def test_nobody_listens(wire):
-    """A refused connection names the address, and asks whether the server runs."""
-    url = refused_url()
-    error = await fail(wire.at(url))
-    assert isinstance(error, NetworkError)
-    assert url.rpartition("/")[2] == error.host
-    assert "no connection" in str(error)
-    assert "server running" in error.remedy
-    assert error.passing
-
-
-async def test_unknown_host(wire):
-    """A host name that does not exist is a mistake in the address or no network at all."""
-    error = await fail(wire.at("https://nonexistent.invalid", retries=0))
-    assert isinstance(error, NetworkError)
-    assert "nonexistent.invalid: this host name is not known" in str(error)
-
-
-async def test_retried_until_it_is_there(far_side):
-    """A far side that hangs up at first is asked again."""
-    far_side.queue(Raw(b""), Raw(b"", end="abort"))
-    assert GREETING == (await ask(OPENAI.at(far_side.url))).text
-    assert 3 == len(far_side.requests)
-
-
-@pytest.mark.parametrize("answer", [b"220 smtp.example ESMTP\r\n", b"\x16\x03\x01\x00\xff\x00"])
-async def test_not_http(far_side, answer):
-    """A server of another kind is recognised, and not asked again."""
-    far_side.queue(Raw(answer))
-    error = await fail(OPENAI.at(far_side.url))
-    assert isinstance(error, ProtocolError)
-    assert "not HTTP" in str(error)
-    assert 1 == len(far_side.requests)
 
 
 @pytest.mark.parametrize("url", ["https://glm..example/v1", f"https://{'a' * 70}.example"])
@@ -70,17 +35,6 @@ async def test_header_that_cannot_be(far_side, wire):
 # -- TLS -----------------------------------------------------------------------------------------
 
 
-async def test_certificate_of_a_stranger():
-    """A certificate that nobody trusted signed is refused, once and for all."""
-    with FarSide(tls=True) as far_side:
-        error = await fail(OPENAI.at(far_side.url))
-    assert isinstance(error, NetworkError)
-    assert not error.passing
-    assert "certificate is not trusted" in str(error)
-    assert "SSL_CERT_FILE" in error.remedy
-    assert [] == far_side.requests
-
-
 async def test_certificate_that_is_trusted(monkeypatch):
     """With a trusted certificate the answer comes, and the key may go with the question."""
     with FarSide(tls=True) as far_side:
@@ -90,23 +44,6 @@ async def test_certificate_that_is_trusted(monkeypatch):
         monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
         reply = await ask(OPENAI.at(far_side.url, api_key="sk-0123456789"))
     assert GREETING == reply.text
-
-
-async def test_tls_where_there_is_none(far_side):
-    """TLS to a plain server fails with a hint at http://."""
-    error = await fail(OPENAI.at(far_side.url.replace("http:", "https:")))
-    assert isinstance(error, NetworkError)
-    assert not error.passing
-    assert "TLS handshake failed" in str(error)
-    assert "http://" in error.remedy
-
-
-async def test_no_tls_where_there_is_some():
-    """A plain question to a TLS server is a connection that was cut."""
-    with FarSide(tls=True) as far_side:
-        error = await fail(OPENAI.at(far_side.url.replace("https:", "http:"), retries=0))
-    assert isinstance(error, NetworkError)
-    assert "cut" in str(error)
 
 
 # -- The table of foreign exceptions -------------------------------------------------------------
@@ -156,4 +93,6 @@ def test_every_exception_has_its_place():
 def test_every_exception_is_explained(name):
     """The first row that fits an exception says what it means."""
     kind = getattr(client_exceptions, name)
-    assert EXPLAINED[name] in next(row.what for row in http._TABLE if issubclass(kind, row.kind))
+    assert EXPLAINED[name] in next(
+        row.what for row in failures._TABLE if issubclass(kind, row.kind)
+    )

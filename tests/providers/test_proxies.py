@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from glm_magic.errors import ConfigError, NetworkError
+from glm_magic.errors import ConfigError
 from tests.far_side import GREETING, FarSide, Status, refused_url
 from tests.providers.asking import OPENAI, ask, fail
 
@@ -63,37 +63,6 @@ async def test_around_a_proxy(monkeypatch, way):
     proxy = "" if way == "option" else None
     error = await fail(OPENAI.at(FAR, proxy=proxy, retries=0))
     assert "this host name is not known" in str(error)
-
-
-@pytest.mark.parametrize("url", [FAR, SAFE])
-async def test_proxy_that_is_down(url):
-    """A proxy that is not there is named, as it is what has to be changed."""
-    proxy = refused_url()
-    error = await fail(OPENAI.at(url, proxy=proxy))
-    assert isinstance(error, NetworkError)
-    assert f"the proxy {urlsplit(proxy).netloc} does not answer" in str(error)
-    assert "HTTPS_PROXY" in error.remedy
-
-
-@pytest.mark.parametrize(("url", "method"), [(FAR, "POST"), (SAFE, "CONNECT")])
-async def test_proxy_that_wants_a_name(far_side, url, method):
-    """A proxy that refuses is asked once; name and password go in its address."""
-    far_side.queue(Status(407, "who?", "text/plain"), method=method)
-    error = await fail(OPENAI.at(url, proxy=far_side.url))
-    assert isinstance(error, NetworkError)
-    assert f"the proxy {urlsplit(far_side.url).netloc} refuses (HTTP 407)" in str(error)
-    assert "http://name:password@host:port" in error.remedy
-    assert 1 == len(far_side.requests)
-
-
-async def test_proxy_that_cannot_get_through(far_side):
-    """A proxy that finds no way to the far side is asked again, and no password is asked for."""
-    far_side.queue(*[Status(502, "no route", "text/plain")] * 3, method="CONNECT")
-    error = await fail(OPENAI.at(SAFE, proxy=far_side.url))
-    assert isinstance(error, NetworkError)
-    assert "HTTP 502" in str(error)
-    assert "password" not in error.remedy
-    assert 3 == len(far_side.requests)
 
 
 async def test_name_and_password_of_a_proxy(far_side):

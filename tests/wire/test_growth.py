@@ -53,7 +53,7 @@ def test_mode(frames, expected):
 def test_full_text_decides(frames, full, expected):
     """The full text of an item decides if it fits one mode only."""
     growth = Growth()
-    growth.settle(frames, full)
+    growth.settle(frames[-1], "".join(frames), full)
     assert expected == growth.mode
 
 
@@ -62,7 +62,7 @@ def test_decision_stays():
     growth = Growth()
     growth.weigh("The", " sum")
     growth.weigh("The sum is", "The sum is 42")
-    growth.settle(["The", "The sum"], "The sum")
+    growth.settle("The sum", "TheThe sum", "The sum")
     assert "delta" == growth.mode
 
 

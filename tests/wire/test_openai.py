@@ -216,6 +216,19 @@ def test_half_a_surrogate():
     assert "a\ufffd".encode() == answer(f"data: {stream}\n\n".encode()).text.encode()
 
 
+@given(st.text("aé你😀", min_size=1), st.sampled_from(["content", "reasoning"]))
+def test_characters_cut_in_two(words, field):
+    """Characters whose halves come as two escapes, each in an event of its own, are whole."""
+    units = words.encode("utf-16-le")
+    halves = [
+        units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)
+    ]
+    chunks = [chunk(**{"content": "", field: half}) for half in halves]
+    events = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    reply = answer(*events, sse(chunk("", "stop")))
+    assert words == {"content": reply.text, "reasoning": reply.reasoning}[field]
+
+
 def test_second_choice():
     """A second answer is left out, with one notice however long it is."""
     other = chunk("no")

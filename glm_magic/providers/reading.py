@@ -1,0 +1,141 @@
+"""From the bytes of one response to deltas, or to the error that it means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import ProtocolError, ProviderError, StatusError
+from ..messages import Delta
+from ..wire.sse import Event, SSEDecoder
+from .address import host_of
+from .base import Request
+from .bodies import BLANK, kind_of, page_error, read_json, words_of
+from .headers import Headers
+from .http import Answer, Phase
+from .retry import read_retry_after
+
+#: Bytes that are read of an error page, and of an answer that comes in one piece.
+ERROR_BYTES = 64 * 2**10
+ANSWER_BYTES = 16 * 2**20
+#: What a notice counts for in that: a stream of nothing else must have an end as well.
+NOTICE_SIZE = 1000
+
+OK = 200
+REDIRECTS = range(300, 400)
+
+
+class Decoder(Protocol):
+    """What both wires have: events in, deltas out."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the finish signal has come; usage may follow."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last delta was given out."""
+
+    @property
+    def kept(self) -> int:
+        """About how many characters were taken in and not given out."""
+
+    def join(self, chunk: bytes) -> bytes:
+        """Return *chunk* of the stream, to be framed, in as few events as say the same."""
+
+    def decode(self, event: Event) -> list[Delta]:
+        """Return what *event* adds."""
+
+    def close(self) -> list[Delta]:
+        """Return what the end of the stream adds; raises what the far side reported."""
+
+    def rest(self) -> list[Delta]:
+        """Return what was kept back, when the stream has broken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request with its headers, the key still hidden, and the ways to read what comes back."""
+
+    request: Request
+    headers: Headers
+    decoder: Decoder
+    read_answer: Callable[[dict[str, Any]], list[Delta]]
+    refusal: Callable[[int, object, float | None], ProviderError]
+
+
+async def read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
+    """Yield the deltas of a response that is no refusal by its status."""
+    head = await answer.read()
+    while (kind := kind_of(head, answer.content_type)) is None and (more := await answer.read()):
+        head = (head + more).lstrip(BLANK)  # else blanks without end would fill the memory
+    if kind == "json":
+        body = head + await answer.read_rest(ANSWER_BYTES)
+        answer.check_whole()
+        for delta in call.read_answer(_object(body)):
+            yield delta
+    elif kind == "page":
+        raise page_error(head + await answer.read_rest(ERROR_BYTES))
+    else:
+        async with aclosing(_read_events(call.decoder, answer, head)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    payload = read_json(body)
+    if payload is None:
+        what = "it sent something that is no JSON object."
+        raise ProtocolError(what, remedy="Check the address.", start=words_of(body))
+    return payload
+
+
+async def _read_events(
+    decoder: Decoder, answer: Answer, head: bytes
+) -> AsyncGenerator[Delta, None]:
+    sse = SSEDecoder()
+    size = 0
+    chunk = head
+    while chunk:
+        events = sse.feed(decoder.join(chunk))
+        for delta in (delta for event in events for delta in decoder.decode(event)):
+            size += len(delta.content) + len(delta.reasoning) - delta.retract
+            size += NOTICE_SIZE if delta.notice else 0
+            yield delta
+        _check_size(size + decoder.kept)
+        answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
+        chunk = b"" if decoder.is_done else await answer.read()
+    if answer.phase == "waiting":
+        answer.check_whole()
+    for delta in (delta for event in sse.close() for delta in decoder.decode(event)):
+        yield delta
+    for delta in decoder.close():
+        yield delta
+    await answer.settle()
+
+
+def _phase(decoder: Decoder, phase: Phase, *, is_heard: bool) -> Phase:
+    return "ending" if decoder.is_ending else "speaking" if is_heard else phase
+
+
+def _check_size(size: int) -> None:
+    if size > ANSWER_BYTES:
+        msg = f"the answer is longer than {ANSWER_BYTES // 2**20} MiB and was cut off."
+        raise ProtocolError(msg, remedy="Ask for less at a time.")
+
+
+async def refusal(call: Call, answer: Answer) -> ProviderError:
+    """Return the error for a status other than 200."""
+    if answer.status in REDIRECTS:
+        target = host_of(answer.headers.get("Location", "")) or "another address"
+        what = f"it points to {target} (HTTP {answer.status}), which is not followed."
+        remedy = "If you trust that address, name it as the base URL."
+        return StatusError(what, remedy=remedy, status=answer.status)
+    answer.phase = "ending"
+    body = await answer.read_rest(ERROR_BYTES)
+    payload = read_json(body)
+    retry_after = read_retry_after(answer.headers, time.time())
+    return call.refusal(answer.status, words_of(body) if payload is None else payload, retry_after)

@@ -1,0 +1,177 @@
+"""Bodies that are not the stream that was expected: pages, JSON, types, charsets, encodings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glm_magic.errors import (
+    AuthenticationError,
+    OverloadError,
+    ProtocolError,
+    QuotaError,
+    StatusError,
+)
+from tests.far_side import Raw, Status
+from tests.faults.fault import WORLD, Fault, same, saying
+from tests.providers.asking import CHATGLM, OPENAI
+
+CAPTCHA = (
+    "<!doctype html><html><head><title>One moment</title><script>alert(1)</script></head>"
+    "<body><h1>Prove that you are human</h1><img src=x onerror=alert(1)></body></html>"
+)
+
+
+def page(name: str, body: str, content_type: str) -> Fault:
+    """Return a fault for a web page in place of an answer."""
+    return Fault(
+        name,
+        same(Status(200, body, content_type)),
+        error=ProtocolError,
+        words=("a web page instead of an answer", "Prove that you are human"),
+    )
+
+
+PAGES = (
+    page("captcha page with 200", CAPTCHA, "text/html; charset=utf-8"),
+    page("HTML as event-stream", CAPTCHA, "text/event-stream"),
+    page("HTML as JSON", CAPTCHA, "application/json"),
+    page("HTML with a BOM and blanks", f"\ufeff\r\n  {CAPTCHA}", "text/event-stream"),
+    page("HTML of 5 MB", CAPTCHA + "." * 5_000_000, "text/html"),
+)
+
+
+def answer(content: str, **more: Any) -> dict[str, Any]:
+    """Return a whole answer of OpenAI's format as JSON."""
+    message = {"role": "assistant", "content": content}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **more}
+
+
+JSON = (
+    *(
+        Fault(
+            f"JSON answer as {name}",
+            same(Status(200, answer("Whole answer"), content_type)),
+            text="Whole answer",
+            wires=(OPENAI,),
+        )
+        for name, content_type in (
+            ("JSON", "application/json"),
+            ("event-stream", "text/event-stream"),
+        )
+    ),
+    Fault(
+        "JSON answer where snapshots were expected",
+        same(Status(200, answer("Whole answer"))),
+        error=StatusError,
+        words=("chatglm.cn refused",),
+        wires=(CHATGLM,),
+    ),
+    Fault(
+        "JSON error with 200 that passes",
+        same(*[Status(200, {"error": {"message": "died", "type": "server_error"}})] * 3),
+        error=OverloadError,
+        words=("died",),
+        requests=3,
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON error with 200",
+        same(Status(200, {"error": {"code": "1113", "message": "top up"}})),
+        error=QuotaError,
+        words=("1113", "top up"),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON error with 200",
+        same(Status(200, {"status": 40103, "message": "who are you?", "result": None, "rid": "1"})),
+        error=AuthenticationError,
+        words=("40103", "who are you?"),
+        wires=(CHATGLM,),
+    ),
+    Fault(
+        "JSON error with HTML and ESC in its words",
+        same(Status(200, {"error": {"message": "\x1b[2J<script>alert(1)</script>\u202egpj"}})),
+        error=StatusError,
+        words=("\\x1b[2J", "\\u202egpj"),
+    ),
+    *(
+        Fault(
+            f"{name} as JSON",
+            same(Status(200, body, "application/json")),
+            error=ProtocolError,
+            words=(words,),
+        )
+        for name, body, words in (
+            ("nothing", b"", "without an answer"),
+            ("blank lines", b"\n\n", "without an answer"),
+            ("a comment", b": ping\n\n", "without an answer"),
+            ("null", b"null", "no JSON object"),
+            ("a word", b"OK", "no JSON object"),
+        )
+    ),
+    Fault(
+        "JSON list",
+        same(Status(200, [1, 2, 3])),
+        error=ProtocolError,
+        words=("no JSON object", "[1, 2, 3]"),
+    ),
+    Fault(
+        "JSON cut short",
+        same(Status(200, '{"choices": [{"mess')),
+        error=ProtocolError,
+        words=("no JSON object",),
+    ),
+    Fault(
+        "empty object",
+        same(Status(200, {})),
+        error=ProtocolError,
+        words=("without an answer",),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "empty object",
+        same(Status(200, {})),
+        error=StatusError,
+        words=("chatglm.cn refused",),
+        wires=(CHATGLM,),
+    ),
+)
+
+TYPES = (
+    *(
+        Fault(
+            f"stream as {content_type}",
+            saying("Whole answer", content_type=content_type),
+            text="Whole answer",
+        )
+        for content_type in (
+            "text/plain",
+            "text/html",
+            "application/json",
+            "application/octet-stream",
+            "TEXT/EVENT-STREAM",
+            "nonsense;;;=",
+        )
+    ),
+    Fault(
+        "stream as JSON, byte by byte",
+        saying("Whole answer", content_type="application/json", cut="bytes"),
+        text="Whole answer",
+    ),
+    Fault(
+        "stream of no type",
+        lambda at: [Raw([b"HTTP/1.1 200 OK\r\n\r\n", *at.wire.stream("Whole answer")])],
+        text="Whole answer",
+    ),
+    *(
+        Fault(
+            f"UTF-8 called {charset}",
+            saying(WORLD, content_type=f"text/event-stream; charset={charset}"),
+            text=WORLD,
+        )
+        for charset in ("latin-1", "gbk", "utf-16", "no-such-charset")
+    ),
+)
+
+
+FAULTS = (*PAGES, *JSON, *TYPES)

@@ -1,0 +1,229 @@
+"""Faults of how a stream ends: too late, too early, twice, or not at all."""
+
+from __future__ import annotations
+
+from glm_magic.errors import ModelError, NetworkError, OverloadError, ProtocolError
+from glm_magic.providers.base import Clocks
+from glm_magic.wire.chatglm import TRUNCATED
+from glm_magic.wire.payload import CUT
+from tests.far_side import End, Stream, openai_stream
+from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
+from tests.faults.dialects import DIALECTS, SNAPSHOTS, TEXT, changed, fault, then
+from tests.faults.fault import Fault, Scripts, recovers, same, saying, unfinished
+from tests.providers.asking import OPENAI
+
+DONE = b"data: [DONE]\n\n"
+#: A clock for each silence that runs out soon.
+QUICK_FIRST = Clocks(30.0, 0.3, 30.0)
+QUICK_IDLE = Clocks(30.0, 30.0, 0.5)
+#: Longer than each pause of a slow stream, shorter than all of them.
+STEADY = Clocks(30.0, 0.8, 0.8)
+
+FINISHED = event(openai_chunk({}, finish="stop"))
+LATE = event(openai_chunk({"content": " and more"}))
+LATE_FRAME = event(chatglm_frame(chatglm_part("text", "And more."), "init"))
+INTERVENED = event(
+    {
+        "status": "intervene",
+        "last_error": {"intervene_type": "output_sensitive", "intervene_text": "Something else?"},
+    }
+)
+
+
+def broken_off(name: str, last: bytes, **seen: object) -> tuple[Fault, ...]:
+    """Return the two ways to hang up after *last*, with all before it kept."""
+    marked = {"finish": "truncated", "words": (TRUNCATED,), **seen}
+    return (
+        fault(f"FIN {name}", then(last, end="close"), **marked),
+        fault(f"RST {name}", then(last, end="abort"), **marked),
+    )
+
+
+def held_open(*events: bytes) -> Scripts:
+    """Return a stream of TEXT and *events* on a connection that stays open."""
+    return then(*events, end="hold")
+
+
+def left(end: End) -> Scripts:
+    """Return a whole stream, and a connection that ends when its text was seen."""
+    return lambda at: [Stream([*at.wire.stream(TEXT), at.gate], end=end)]
+
+
+def finishing(reason: str) -> Scripts:
+    """Return an OpenAI-type stream that ends for *reason*."""
+    return lambda _: [Stream(openai_stream(TEXT, finish=reason))]
+
+
+SILENCES = (
+    fault(
+        "stall before the first event",
+        same(*[Stream([], end="hold")] * 3),
+        text="",
+        error=NetworkError,
+        words=("no answer within 0.3 s", "first_event_timeout"),
+        requests=3,
+        clocks=QUICK_FIRST,
+    ),
+    recovers(
+        "stall before the first event, once",
+        same(Stream([b": ping\n\n"], end="hold")),
+        clocks=Clocks(30.0, 1.0, 30.0),
+        wires=DIALECTS,
+    ),
+    fault(
+        "stall in mid-stream",
+        held_open(),
+        error=NetworkError,
+        words=("silent for 0.5 s in mid-answer", "idle_timeout"),
+        clocks=QUICK_IDLE,
+    ),
+    fault(
+        "stall in mid-event",
+        held_open(b'data: {"id": "'),
+        error=NetworkError,
+        words=("silent for 0.5 s in mid-answer",),
+        clocks=QUICK_IDLE,
+    ),
+    fault(
+        "stall after what may be a tag",
+        then(text="a < b <", end="hold"),
+        text="a < b <",
+        error=NetworkError,
+        clocks=QUICK_IDLE,
+    ),
+    fault("slow but alive", saying(TEXT, pace=0.12), clocks=STEADY),
+    fault(
+        "alive by comments",
+        changed(lambda events: [events[0], *[b": ping\n\n"] * 10, *events[1:]], pace=0.08),
+        clocks=STEADY,
+    ),
+)
+
+BREAKS = (
+    *broken_off("in mid-event", b'data: {"id": "m1', words=(CUT, TRUNCATED)),
+    *broken_off("between events", b": ping\n\n"),
+    fault("no finish signal", unfinished(TEXT), finish="truncated", words=(TRUNCATED,)),
+    fault("[DONE] alone", then(DONE), finish="truncated", words=(TRUNCATED,), wires=(OPENAI,)),
+    fault(
+        "ends after what may be a tag",
+        then(text="a < b <"),
+        text="a < b <",
+        finish="truncated",
+        words=(TRUNCATED,),
+    ),
+    fault(
+        "ends after what may be a citation",
+        then(text="as 【3†"),
+        text="as 【3†",
+        finish="truncated",
+        words=(TRUNCATED,),
+        wires=SNAPSHOTS,
+    ),
+)
+
+EMPTY = (
+    fault("finish without text", saying([""]), text=""),
+    *(
+        fault(
+            name, same(Stream(chunks)), text="", error=ProtocolError, words=("without an answer",)
+        )
+        for name, chunks in {
+            "empty stream": [],
+            "comment and no more": [b": ping\n\n"],
+            "[DONE] and no more": [DONE],
+            "event without data": [b"event: ping\n\n"],
+        }.items()
+    ),
+)
+
+AFTERWARDS = (
+    fault("held open", saying(TEXT, end="hold")),
+    fault("held open without [DONE]", held_open(FINISHED), wires=(OPENAI,)),
+    fault(
+        "events after the finish",
+        then(FINISHED, LATE, LATE, DONE, LATE),
+        words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "events after the finish",
+        changed(lambda events: [*events, LATE_FRAME, INTERVENED]),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "error after the finish",
+        then(FINISHED, event({"error": {"code": "1302", "message": "m"}}), DONE),
+        words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "two finishes",
+        then(FINISHED, event(openai_chunk({}, finish="length")), DONE),
+        wires=(OPENAI,),
+    ),
+    fault("two finishes", changed(lambda events: [*events, events[-1]]), wires=SNAPSHOTS),
+    fault("FIN after the finish", left("close")),
+    fault("RST after the finish", left("abort")),
+)
+
+REASONS = (
+    fault("length", finishing("length"), finish="length", wires=(OPENAI,)),
+    fault(
+        "sensitive",
+        finishing("sensitive"),
+        finish="content_filter",
+        words=("moderation ended the answer",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "unknown reason",
+        finishing("moonshine"),
+        words=("ended for an unknown reason: moonshine",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "network_error",
+        finishing("network_error"),
+        error=OverloadError,
+        words=("The service failed",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "model_context_window_exceeded",
+        finishing("model_context_window_exceeded"),
+        error=ModelError,
+        words=("too long for the model",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "failure with the last text",
+        then(event(openai_chunk({"content": " end"}, finish="network_error"))),
+        text=TEXT + " end",
+        error=OverloadError,
+        wires=(OPENAI,),
+    ),
+    fault(
+        "intervene",
+        then(INTERVENED),
+        finish="content_filter",
+        words=("Something else?",),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "intervene with nothing said",
+        then(event({"status": "intervene", "last_error": {}})),
+        finish="content_filter",
+        words=("moderation ended the answer",),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "intervene first",
+        same(Stream([INTERVENED])),
+        text="",
+        finish="content_filter",
+        words=("Something else?",),
+        wires=SNAPSHOTS,
+    ),
+)
+
+FAULTS = (*SILENCES, *BREAKS, *EMPTY, *AFTERWARDS, *REASONS)

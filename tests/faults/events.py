@@ -1,0 +1,125 @@
+"""Faults of single events: what is in them is broken, missing, unknown, or was not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glm_magic.wire.chatglm import TRUNCATED
+from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
+from tests.far_side_data import chatglm_frame, event
+from tests.faults.dialects import SNAPSHOTS, amid, changed, fault, then
+from tests.faults.fault import Fault
+from tests.providers.asking import OPENAI
+
+#: A call of a tool in two pieces, each with its finish reason.
+CALL = (
+    ({"index": 0, "id": "t1", "function": {"name": "add", "arguments": '{"a":'}}, None),
+    ({"index": 0, "id": "t2", "function": {"arguments": " 1}"}}, "tool_calls"),
+)
+
+
+def data(raw: str) -> bytes:
+    """Return an event with *raw* data."""
+    return f"data: {raw}\n\n".encode()
+
+
+def openai(name: str, *odd: Any, **seen: Any) -> Fault:
+    """Return a fault with *odd* chunks amid good ones."""
+    return fault(name, changed(amid(*map(event, odd))), **{"wires": (OPENAI,), **seen})
+
+
+def chatglm(name: str, *odd: Any, **seen: Any) -> Fault:
+    """Return a fault with *odd* frames amid good ones."""
+    return fault(name, changed(amid(*map(event, odd))), **{"wires": SNAPSHOTS, **seen})
+
+
+def choice(delta: object, index: int = 0, finish: str | None = None) -> dict[str, Any]:
+    """Return a chunk with one choice, whatever its *delta* is."""
+    return {"id": "r1", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}
+
+
+def part(*items: Any, **more: Any) -> dict[str, Any]:
+    """Return a frame with one finished part that holds *items*."""
+    return chatglm_frame({"logic_id": "L-odd", "status": "finish", "content": [*items], **more})
+
+
+def cut_short(events: list[bytes]) -> list[bytes]:
+    """Return *events* up to the finish signal, and half of that."""
+    *rest, last = [event for event in events if event != b"data: [DONE]\n\n"]
+    return [*rest, last[: len(last) // 2]]
+
+
+def glued(first: bytes, second: bytes) -> Callable[[list[bytes]], list[bytes]]:
+    """Return a change that puts *first* before the second event and *second* between both."""
+    return lambda events: [events[0], first + second + events[1], *events[2:]]
+
+
+DAMAGED = (
+    fault("broken JSON", changed(amid(data('{"id": nope}'))), words=(SKIPPED,)),
+    fault("JSON cut short", changed(amid(data('{"choices": [{"delta": {"co'))), words=(SKIPPED,)),
+    fault("JSON cut at the end", changed(cut_short), finish="truncated", words=(CUT, TRUNCATED)),
+    fault(
+        "cut event before a good one", changed(glued(b'data: {"id": "x', b"")), words=(REPAIRED,)
+    ),
+    fault("100,000 brackets", changed(amid(data("[" * 100_000))), words=(SKIPPED,)),
+    fault("100,000 braces", changed(amid(data('{"a":' * 100_000))), words=(SKIPPED,)),
+    fault(
+        "integer of 6,000 digits", changed(amid(data('{"a":%s}' % ("9" * 6000)))), words=(SKIPPED,)
+    ),
+    fault("NaN and infinities", changed(amid(data('{"a": [NaN, Infinity, -Infinity, 1e999]}')))),
+    *(
+        fault(f"{raw} for an event", changed(amid(data(raw))), words=(SKIPPED,))
+        for raw in ("[1, 2]", "5", "null", "true", '"words"', "words")
+    ),
+    fault(
+        "empty events",
+        changed(amid(data(""), data(" "), b"data\n\n", b"event: ping\ndata: {}\n\n")),
+    ),
+    fault("first event broken", changed(lambda events: [data("{nope"), *events]), words=(SKIPPED,)),
+)
+
+ODD = (
+    openai("null content", choice({"content": None, "reasoning_content": None})),
+    openai("no choices", {"id": "r1"}, {"choices": None}, {"choices": []}, {"choices": [None]}),
+    openai("no delta", choice(None), {"choices": [{"index": 0}]}, {"choices": {"delta": {}}}),
+    openai("odd fields", {"id": 5, "usage": "much", "model": None, "error": None, "choices": []}),
+    openai(
+        "unknown part types",
+        choice({"content": [{"type": "text", "text": ""}, {"type": "hologram", "hologram": 1}]}),
+        words=("1 piece(s) of an unknown type left out: hologram",),
+    ),
+    openai(
+        "second choice",
+        choice({"content": "no"}, 1),
+        choice({"content": " no"}, 1, "stop"),
+        words=("more than one answer",),
+    ),
+    fault(
+        "tool call",
+        then(*(event(choice({"tool_calls": [piece]}, finish=finish)) for piece, finish in CALL)),
+        finish="tool_calls",
+        wires=(OPENAI,),
+    ),
+    openai(
+        "tool call cut short",
+        choice({"tool_calls": [CALL[0][0]]}),
+        words=("1 incomplete tool call(s) left out",),
+    ),
+    chatglm("null content", part({"type": "text", "text": None}), part(None)),
+    chatglm("no parts", {"status": "init"}, {"status": "init", "parts": None}),
+    chatglm("no content", {"parts": [None, {}, {"content": None}, {"content": [None]}]}),
+    chatglm("odd fields", {"id": 5, "last_error": None, "conversation_id": 5, "parts": {}}),
+    chatglm(
+        "unknown part types",
+        part({"type": "hologram"}, {"type": "browser_result"}, {}),
+        words=("3 piece(s) of an unknown type left out: hologram, browser_result, without a type",),
+    ),
+    chatglm(
+        "its own tools",
+        part({"type": "tool_calls", "tool_calls": {"name": "search"}}),
+        part({"type": "tool_result", "content": "42"}, role="tool"),
+    ),
+)
+
+FAULTS = (*DAMAGED, *ODD)

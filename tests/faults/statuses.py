@@ -1,0 +1,237 @@
+"""Refusals: every status with every body, business codes, pauses, redirects, cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+from glm_magic.errors import (
+    AuthenticationError,
+    FilterError,
+    ModelError,
+    OverloadError,
+    QuotaError,
+    RateLimitError,
+    StatusError,
+)
+from tests.far_side import Redirect, Script, Status, Stream
+from tests.faults import places
+from tests.faults.fault import Fault, Scripts, Site, recovers, same
+from tests.providers.asking import CHATGLM, OPENAI
+
+WORDS = "the vendor's own words"
+PAGE = f"<html><script>alert(1)</script><h1>{WORDS}</h1><img src=x onerror=alert(1)></html>"
+
+#: What the error of each status is; those that are asked again, and those that only
+#: OpenAI's format tells apart.
+PASSING = {
+    **dict.fromkeys((408, 409, 500, 502, 503, 504, 529), OverloadError),
+    429: RateLimitError,
+}
+FINAL = {
+    **dict.fromkeys((400, 404, 413, 422), ModelError),
+    **dict.fromkeys((401, 403), AuthenticationError),
+    402: QuotaError,
+    451: FilterError,
+}
+STATUSES = {**FINAL, **PASSING}
+
+#: The bodies that each status comes with.
+BODIES: Mapping[str, Callable[[int], Script]] = {
+    "JSON": lambda status: Status(status, {"error": {"message": WORDS}}),
+    "HTML": lambda status: Status(status, PAGE, "text/html"),
+    "5 MB": lambda status: Status(status, WORDS + "." * 5_000_000, "text/plain"),
+    "stalled": lambda status: Stream(
+        [WORDS.encode()], status=status, content_type="text/plain", end="hold"
+    ),
+}
+
+
+def refused(status: int, body: str) -> Fault:
+    """Return the fault of *status* with *body*, for good."""
+    requests = 3 if status in PASSING else 1
+    return Fault(
+        f"{status}, {body}",
+        same(*[BODIES[body](status)] * requests),
+        error=STATUSES[status],
+        words=(WORDS,),
+        requests=requests,
+    )
+
+
+#: Of the vendor's words only so many are shown, and the remedy behind them.
+LONG = (
+    Fault(
+        "400, JSON of 10,000 characters",
+        same(Status(400, {"error": {"message": WORDS + "." * 10_000}})),
+        error=ModelError,
+        words=(WORDS, "…"),
+    ),
+    Fault(
+        "401, JSON of 100 lines",
+        same(Status(401, {"error": {"message": f"{WORDS}\n\n" * 100}})),
+        error=AuthenticationError,
+        words=(WORDS,),
+    ),
+    Fault(
+        "520, which only gateways know",
+        same(*[Status(520, {"error": {"message": WORDS}})] * 3),
+        error=OverloadError,
+        words=(WORDS,),
+        requests=3,
+    ),
+)
+
+
+def coded(code: str) -> Script:
+    """Return a 429 with the vendor's business *code*."""
+    return Status(429, {"error": {"code": code, "message": WORDS}})
+
+
+CODES = (
+    *(
+        Fault(
+            f"429 with the quota code {code}",
+            same(coded(code)),
+            error=QuotaError,
+            words=(WORDS, code),
+            wires=(OPENAI,),
+        )
+        for code in ("1113", "1304", "1308", "1309", "insufficient_quota")
+    ),
+    Fault(
+        "429 with the code of a busy minute",
+        same(*[coded("1302")] * 3),
+        error=RateLimitError,
+        words=(WORDS,),
+        requests=3,
+    ),
+    Fault(
+        "429 with no more answers for guests",
+        same(Status(429, {"status": 500, "message": "Too many, please log in"})),
+        error=QuotaError,
+        words=("please log in", "ZAI_API_KEY"),
+        wires=(CHATGLM,),
+    ),
+)
+
+
+def in_seconds(seconds: float) -> str:
+    """Return the date in so many seconds, as HTTP writes it."""
+    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
+
+
+def asks_to_wait(value: str) -> Scripts:
+    """Return a 429 with Retry-After."""
+    return same(Status(429, {"error": {"message": WORDS}}, headers={"Retry-After": value}))
+
+
+PAUSES = (
+    recovers("Retry-After: 1", asks_to_wait("1")),
+    recovers("Retry-After: a date that is over", asks_to_wait("Wed, 21 Oct 2015 07:28:00 GMT")),
+    *(
+        recovers(f"Retry-After: {value}", asks_to_wait(value))
+        for value in ("0", "nan", "inf", "-1", "soon")
+    ),
+    Fault(
+        "Retry-After: 3600",
+        asks_to_wait("3600"),
+        error=RateLimitError,
+        words=(WORDS, "3600 s"),
+    ),
+    Fault(
+        "Retry-After: a date far off",
+        asks_to_wait(in_seconds(10_000)),
+        error=RateLimitError,
+        words=(WORDS, " s"),
+    ),
+    Fault(
+        "503 with Retry-After: 3600",
+        same(Status(503, {"error": {"message": WORDS}}, headers={"Retry-After": "3600"})),
+        error=OverloadError,
+        words=(WORDS, "3600 s"),
+    ),
+)
+
+
+def elsewhere(status: int) -> Scripts:
+    """Return a redirect to the neighbour."""
+
+    def scripts(at: Site) -> Sequence[Script]:
+        assert at.neighbour is not None
+        return [Redirect(at.neighbour.url + "/v1/chat/completions", status)]
+
+    return scripts
+
+
+REDIRECTS = (
+    *(
+        Fault(
+            f"redirect to another origin, {status}",
+            elsewhere(status),
+            error=StatusError,
+            words=("it points to", f"HTTP {status}", "which is not followed"),
+            place=places.with_neighbour,
+        )
+        for status in (301, 302, 303, 307, 308)
+    ),
+    Fault(
+        "redirect to the same origin",
+        lambda at: [Redirect(f"{at.url}/v2/chat/completions")],
+        error=StatusError,
+        words=("it points to", "which is not followed"),
+    ),
+    Fault(
+        "redirect to the same path, in a loop",
+        lambda at: [lambda request: Redirect(at.url + request.path)],
+        error=StatusError,
+        words=("it points to", "which is not followed"),
+    ),
+    Fault(
+        "redirect to a path",
+        same(Redirect("/login?next=/v1")),
+        error=StatusError,
+        words=("which is not followed",),
+    ),
+    Fault(
+        "redirect to what is no address",
+        same(Redirect("http://[")),
+        error=StatusError,
+        words=("it points to another address", "which is not followed"),
+    ),
+    Fault(
+        "redirect to a script",
+        same(Redirect("javascript:alert(document.cookie)")),
+        error=StatusError,
+        words=("which is not followed",),
+    ),
+    Fault(
+        "redirect with a name and a password",
+        same(Redirect("https://ann:open-sesame@glm.invalid/")),
+        error=StatusError,
+        words=("it points to glm.invalid (",),
+    ),
+    Fault("redirect without an address", same(Status(302)), error=StatusError, words=("HTTP 302",)),
+)
+
+_COOKIES = {"Set-Cookie": "session=0123456789; Path=/"}
+
+#: The runner sees to it that no request holds a cookie.
+COOKIES = (
+    Fault(
+        "cookie with an answer",
+        lambda at: [Stream(at.wire.stream("Whole answer"), headers=_COOKIES)],
+        text="Whole answer",
+    ),
+    recovers("cookie with a refusal", same(Status(503, headers=_COOKIES))),
+)
+
+FAULTS = (
+    *(refused(status, body) for status in STATUSES for body in BODIES),
+    *LONG,
+    *CODES,
+    *PAUSES,
+    *REDIRECTS,
+    *COOKIES,
+)

@@ -1,0 +1,151 @@
+"""Faults of size, in a process of its own each, so that the memory they take can be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, count, repeat
+from typing import Any
+
+import pytest
+
+from tests.far_side import GREETING, FarSide, Stream
+from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
+from tests.faults.dialects import DELTA, DIALECTS
+from tests.faults.test_bombs import MOST, measured
+from tests.providers.asking import OPENAI, WIRES, Wire
+
+PIECE = "word " * 2**14
+ASCII = "0123456789" * 10**6
+#: One character has Python take four bytes for each of them.
+WIDE = "😀" + ASCII
+
+
+def openai_events(pieces: Iterable[str]) -> Iterator[bytes]:
+    """Yield the chunks of an OpenAI-type stream."""
+    return (event(openai_chunk({"content": piece})) for piece in pieces)
+
+
+def frames(pieces: Iterable[str]) -> Iterator[bytes]:
+    """Yield the frames of a chatglm.cn text."""
+    return (event(chatglm_frame(chatglm_part("text", piece))) for piece in pieces)
+
+
+def endless(wire: Wire) -> Iterator[bytes]:
+    """Yield the events of an answer in *wire* that goes on for ever."""
+    if wire is OPENAI:
+        return openai_events(repeat(PIECE))
+    grown = repeat(PIECE) if wire is DELTA else (PIECE * (10 * n) for n in count(1))
+    return frames(chain(["Some words to begin with. "], grown))
+
+
+def batched(events: list[bytes]) -> Iterator[bytes]:
+    """Yield *events* many at a time."""
+    return (b"".join(events[at : at + 500]) for at in range(0, len(events), 500))
+
+
+@dataclass(frozen=True)
+class Large:
+    """A fault of size: the *chunks* of its stream, and what is seen of it."""
+
+    name: str
+    chunks: Callable[[Wire], Iterable[bytes]]
+    text: str | None = None
+    finish: str = "stop"
+    error: str | None = None
+    words: str = ""
+    wires: tuple[Wire, ...] = WIRES
+    most: int = MOST
+
+
+def cut_off(name: str, chunks: Callable[[Wire], Iterable[bytes]], words: str, **more: Any) -> Large:
+    """Return a fault that is given up as too large."""
+    return Large(name, chunks, finish="error", error="ProtocolError", words=words, **more)
+
+
+LARGE = (
+    Large("line of 10 MB", lambda wire: wire.stream([ASCII]), text=ASCII, wires=DIALECTS),
+    Large("line of 10 MB, wide", lambda wire: wire.stream([WIDE]), text=WIDE, wires=DIALECTS),
+    Large(
+        "tiny pieces",
+        lambda wire: batched(wire.stream(["text"] * 2**17)),
+        text="text" * 2**17,
+        wires=(OPENAI, DELTA),
+        most=MOST // 32,  # an answer may be 32 times as long
+    ),
+    Large(
+        "blank lines first",
+        lambda wire: chain(repeat(b"\r\n" * 2**15, 2**11), wire.stream("Hi")),
+        text="Hi",
+    ),
+    cut_off(
+        "line without end",
+        lambda wire: chain(wire.unfinished("Hi"), [b"data: "], repeat(b"x" * 2**16)),
+        "larger than 16 MiB",
+        text="Hi",
+    ),
+    cut_off(
+        "comment without end",
+        lambda wire: chain([b": "], repeat(b"x" * 2**16)),
+        "larger than 16 MiB",
+        text="",
+    ),
+    cut_off(
+        "data lines without end",
+        lambda wire: repeat(b"data: %s\n" % (b"x" * 2**12)),
+        "larger than 16 MiB",
+        text="",
+    ),
+    cut_off("events without end", endless, "16 MiB", wires=DIALECTS),
+    cut_off(
+        "broken events without end",
+        lambda wire: chain(wire.unfinished("Hi"), repeat(b"data: {nope\n\n" * 2**12)),
+        "16 MiB",
+        text="Hi",
+    ),
+    cut_off(
+        "blanks without end",
+        lambda wire: openai_events(repeat("\n" * 2**20)),
+        "16 MiB",
+        wires=(OPENAI,),
+    ),
+    cut_off(
+        "tool call without end",
+        lambda wire: (
+            event(openai_chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
+            for piece in repeat(PIECE)
+        ),
+        "16 MiB",
+        text="",
+        wires=(OPENAI,),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("large", "wire"),
+    [
+        pytest.param(large, wire, id=f"{large.name}, {wire.name}")
+        for large in LARGE
+        for wire in large.wires
+    ],
+)
+async def test_large(large: Large, wire: Wire):
+    """It ends as its row says, in one request, and takes at most 200 MiB."""
+    with FarSide() as server:
+        server.queue(Stream(wire.stream(GREETING)), Stream(large.chunks(wire)))  # type: ignore[arg-type]
+        seen = await measured(server.url, wire)
+        assert (large.finish, large.error, 2) == (
+            seen["finish"],
+            seen["error"],
+            len(server.requests),
+        )
+    assert large.words in seen["what"]
+    assert large.text is None or hash_of(large.text) == seen["text"]
+    assert seen["growth"] <= large.most
+
+
+def hash_of(text: str) -> str:
+    """Return what the process prints in place of *text*."""
+    return hashlib.sha256(text.encode()).hexdigest()
