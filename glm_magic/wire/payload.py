@@ -29,13 +29,6 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
 
 
-#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
-#: that a text which is not small may hold only so many.
-_VALUES = ("[", "{", '":', '",')
-SMALL = 2**20
-MOST_VALUES = 2**18
-
-
 class Reading(NamedTuple):
     """The *objects* found in one event, and a *notice* when something was wrong with it."""
 
@@ -45,8 +38,6 @@ class Reading(NamedTuple):
 
 def read_event(event: Event) -> Reading:
     """Return the JSON objects of *event*: one, or after damage those that can be saved."""
-    if is_swarm(event.data):
-        return Reading([], SKIPPED)
     whole = read_object(event.data)
     if whole is not None:
         return Reading([whole])
@@ -55,18 +46,13 @@ def read_event(event: Event) -> Reading:
     return Reading([], SKIPPED if event.is_whole else CUT)
 
 
-def is_swarm(text: str) -> bool:
-    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
-    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES
-
-
 def read_object(text: str) -> JSON | None:
     """Return *text* as a JSON object, or None when it is anything else.
 
     Lone surrogates become U+FFFD, NaN and the infinities None.
     """
     text = text.strip()
-    found = _object_at(text, 0)
+    found = None if is_swarm(text) else _object_at(text, 0)
     return found[0] if found and found[1] == len(text) else None
 
 
@@ -93,7 +79,7 @@ def _mend(value: Any) -> Any:  # Any: a JSON value of any type, and the same typ
 def _salvage(data: str) -> list[JSON]:
     objects: list[JSON] = []
     position = 0
-    for match in _OBJECT_START.finditer(data):
+    for match in _OBJECT_START.finditer("" if is_swarm(data) else data):
         # A match before this position is text inside an object that has been read.
         if match.end() >= position and (found := _object_at(data, match.end())):
             objects.append(found[0])
@@ -122,3 +108,15 @@ def objects_of(source: JSON, name: str) -> list[JSON]:
     if isinstance(value, dict):
         return [value]
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
+#: that a text which is not small may hold only so many.
+_VALUES = ("[", "{", '":', '",')
+SMALL = 2**20
+MOST_VALUES = 2**18
+
+
+def is_swarm(text: str) -> bool:
+    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
+    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES
