@@ -31,13 +31,6 @@ _LONE_INSIDE = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
 _OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
 
 
-#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
-#: that a text which is not small may hold only so many.
-_VALUES = ("[", "{", '":', '",')
-SMALL = 2**20
-MOST_VALUES = 2**18
-
-
 class Reading(NamedTuple):
     """The *objects* found in one event, and a *notice* when something was wrong with it."""
 
@@ -51,8 +44,6 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     Lone surrogates become U+FFFD, but for those at the edges of a text that
     *goes_on* in the next event.
     """
-    if is_swarm(event.data):
-        return Reading([], SKIPPED)
     lone = _LONE_INSIDE if goes_on else _LONE
     whole = read_object(event.data, lone)
     if whole is not None:
@@ -62,18 +53,13 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     return Reading([], SKIPPED if event.is_whole else CUT)
 
 
-def is_swarm(text: str) -> bool:
-    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
-    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES
-
-
 def read_object(text: str, lone: re.Pattern[str] = _LONE) -> JSON | None:
     """Return *text* as a JSON object, or None when it is anything else.
 
     Surrogates that *lone* finds become U+FFFD, NaN and the infinities None.
     """
     text = text.strip()
-    found = _object_at(text, 0, lone)
+    found = None if is_swarm(text) else _object_at(text, 0, lone)
     return found[0] if found and found[1] == len(text) else None
 
 
@@ -100,7 +86,7 @@ def _mend(value: Any, lone: re.Pattern[str]) -> Any:  # Any: JSON, and the same 
 def _salvage(data: str, lone: re.Pattern[str]) -> list[JSON]:
     objects: list[JSON] = []
     position = 0
-    for match in _OBJECT_START.finditer(data):
+    for match in _OBJECT_START.finditer("" if is_swarm(data) else data):
         # A match before this position is text inside an object that has been read.
         if match.end() >= position and (found := _object_at(data, match.end(), lone)):
             objects.append(found[0])
@@ -134,3 +120,15 @@ def objects_of(source: JSON, name: str) -> list[JSON]:
     if isinstance(value, dict):
         return [value]
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+#: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so
+#: that a text which is not small may hold only so many.
+_VALUES = ("[", "{", '":', '",')
+SMALL = 2**20
+MOST_VALUES = 2**18
+
+
+def is_swarm(text: str) -> bool:
+    """Say whether *text* is JSON of so many values that reading it would fill the memory."""
+    return len(text) > SMALL and sum(map(text.count, _VALUES)) > MOST_VALUES

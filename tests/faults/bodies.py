@@ -12,7 +12,7 @@ from glm_magic.errors import (
     StatusError,
 )
 from tests.far_side import Raw, Status
-from tests.faults.fault import WORLD, Fault, same, saying
+from tests.faults.fault import WORLD, Fault, lasts, same, saying
 from tests.providers.asking import CHATGLM, OPENAI
 
 CAPTCHA = (
@@ -66,12 +66,11 @@ JSON = (
         words=("chatglm.cn refused",),
         wires=(CHATGLM,),
     ),
-    Fault(
+    lasts(
         "JSON error with 200 that passes",
-        same(*[Status(200, {"error": {"message": "died", "type": "server_error"}})] * 3),
+        Status(200, {"error": {"message": "died", "type": "server_error"}}),
         error=OverloadError,
         words=("died",),
-        requests=3,
         wires=(OPENAI,),
     ),
     Fault(

@@ -13,6 +13,7 @@ from tests.faults.fault import (
     Fault,
     Scripts,
     Site,
+    lasts,
     recovers,
     same,
     saying,
@@ -76,34 +77,30 @@ def not_http(name: str, answer: bytes, *words: str) -> Fault:
 
 GETTING_ONE = (
     Fault("none", saying("Whole answer"), text="Whole answer"),
-    Fault(
+    lasts(
         "refused",
         place=places.nowhere,
         error=NetworkError,
         words=("no connection", "Is the server running"),
-        requests=3,
     ),
-    Fault(
+    lasts(
         "unknown host name",
         place=places.unknown,
         error=NetworkError,
         words=("this host name is not known", "typing error"),
-        requests=3,
     ),
-    Fault(
+    lasts(
         "blackholed",
         place=places.blackhole,
         error=NetworkError,
         words=("no connection in time", "connect_timeout"),
-        requests=3,
         clocks=CONNECT_SOON,
     ),
-    Fault(
+    lasts(
         "nobody reads",
         place=places.mute,
         error=NetworkError,
         words=("no answer within 0.3 s", "first_event_timeout"),
-        requests=3,
         clocks=HASTY,
     ),
     Fault(
@@ -118,38 +115,34 @@ GETTING_ONE = (
         error=NetworkError,
         words=("the TLS handshake failed", "http://"),
     ),
-    Fault(
+    lasts(
         "TLS: none to a port of TLS",
         place=places.tls_port,
         error=NetworkError,
         words=("cut",),
-        requests=3,
     ),
-    Fault(
+    lasts(
         "TLS: silent handshake",
         place=places.mute_tls,
         error=NetworkError,
         words=("no connection in time", "connect_timeout"),
-        requests=3,
         clocks=CONNECT_SOON,
     ),
 )
 
 BEFORE_A_WORD = (
-    Fault(
+    lasts(
         "silent",
-        same(*[Silence()] * 3),
+        Silence(),
         error=NetworkError,
         words=("no answer within 0.3 s", "first_event_timeout"),
-        requests=3,
         clocks=HASTY,
     ),
-    Fault(
+    lasts(
         "silent after the headers",
-        same(*[Stream([], end="hold")] * 3),
+        Stream([], end="hold"),
         error=NetworkError,
         words=("no answer within 0.3 s", "first_event_timeout"),
-        requests=3,
         clocks=HASTY,
     ),
     recovers("FIN before a byte", same(Raw(b""))),
@@ -157,19 +150,17 @@ BEFORE_A_WORD = (
     recovers("FIN after the headers", same(Stream([], end="close"))),
     recovers("RST after the headers", same(Stream([], end="abort"))),
     recovers("FIN before a byte, twice", same(Raw(b""), Raw(b"")), requests=3),
-    Fault(
+    lasts(
         "FIN before a byte, every time",
-        same(*[Raw(b"")] * 3),
+        Raw(b""),
         error=NetworkError,
         words=("the connection was cut",),
-        requests=3,
     ),
-    Fault(
+    lasts(
         "RST after the headers, every time",
-        same(*[Stream([], end="abort")] * 3),
+        Stream([], end="abort"),
         error=NetworkError,
         words=("the connection was cut",),
-        requests=3,
     ),
     recovers("FIN after a comment", same(Stream([b": ping\n\n"], end="close"))),
     recovers("FIN in the first event", same(Stream([b"data: {"], end="close"))),
@@ -207,22 +198,20 @@ HEADERS = (
         ],
         text="Whole answer",
     ),
-    Fault(
+    lasts(
         "header dribble without end",
-        same(*[Raw(HEAD + b"X-Slow: " + b"." * 2000, end="hold", cut="bytes", pace=0.01)] * 3),
+        Raw(HEAD + b"X-Slow: " + b"." * 2000, end="hold", cut="bytes", pace=0.01),
         error=NetworkError,
         words=("no answer within 0.3 s", "first_event_timeout"),
-        requests=3,
         clocks=HASTY,
     ),
     recovers("half a header block, FIN", same(Raw(HEAD))),
     recovers("half a header block, RST", same(Raw(HEAD, end="abort"))),
-    Fault(
+    lasts(
         "half a header block, silence",
-        same(*[Raw(HEAD, end="hold")] * 3),
+        Raw(HEAD, end="hold"),
         error=NetworkError,
         words=("no answer within 0.3 s",),
-        requests=3,
         clocks=HASTY,
     ),
     Fault(

@@ -163,6 +163,12 @@ def recovers(name: str, scripts: Scripts, *, requests: int = 2, **more: Any) -> 
     return Fault(name, scripts, text=GREETING, requests=requests, **more)
 
 
+def lasts(name: str, script: Script | None = None, **more: Any) -> Fault:
+    """Return a fault that is still there when it is asked for the third and last time."""
+    scripts = GREETS if script is None else same(*[script] * 3)
+    return Fault(name, scripts, requests=3, **more)
+
+
 def holds_key(text: str, key: str | None) -> bool:
     """Whether *text* has *key* in it, as it is or in an encoding."""
     if key is None:

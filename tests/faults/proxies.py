@@ -5,40 +5,36 @@ from __future__ import annotations
 from glm_magic.errors import NetworkError
 from tests.far_side import GREETING, Status
 from tests.faults import places
-from tests.faults.fault import CONNECT_SOON, HASTY, Fault, same
+from tests.faults.fault import CONNECT_SOON, HASTY, Fault, lasts, same
 
 FAULTS = (
     Fault("good", same(), text=GREETING, place=places.proxy, key=None),
-    Fault(
+    lasts(
         "refused",
         place=places.no_proxy,
         error=NetworkError,
         words=("the proxy", "does not answer", "HTTPS_PROXY"),
-        requests=3,
         key=None,
     ),
-    Fault(
+    lasts(
         "refused, for TLS",
         place=places.no_tunnel,
         error=NetworkError,
         words=("the proxy", "does not answer", "HTTPS_PROXY"),
-        requests=3,
     ),
-    Fault(
+    lasts(
         "silent",
         place=places.mute_proxy,
         error=NetworkError,
         words=("no answer within 0.3 s through the proxy",),
-        requests=3,
         clocks=HASTY,
         key=None,
     ),
-    Fault(
+    lasts(
         "silent, for TLS",
         place=places.mute_tunnel,
         error=NetworkError,
         words=("no connection in time through the proxy", "connect_timeout"),
-        requests=3,
         clocks=CONNECT_SOON,
     ),
     Fault(
@@ -56,12 +52,11 @@ FAULTS = (
         words=("the proxy", "HTTP 407", "http://name:password@host:port"),
         place=places.tunnel,
     ),
-    Fault(
+    lasts(
         "502, for TLS",
-        same(*[Status(502, "no route", "text/plain")] * 3),
+        Status(502, "no route", "text/plain"),
         error=NetworkError,
         words=("the proxy", "HTTP 502"),
-        requests=3,
         place=places.tunnel,
     ),
 )

@@ -17,7 +17,7 @@ from glm_magic.errors import (
 )
 from tests.far_side import Redirect, Script, Status, Stream
 from tests.faults import places
-from tests.faults.fault import Fault, Scripts, Site, recovers, same
+from tests.faults.fault import Fault, Scripts, Site, lasts, recovers, same
 from tests.providers.asking import CHATGLM, OPENAI
 
 WORDS = "the vendor's own words"
@@ -74,12 +74,11 @@ LONG = (
         error=AuthenticationError,
         words=(WORDS,),
     ),
-    Fault(
+    lasts(
         "520, which only gateways know",
-        same(*[Status(520, {"error": {"message": WORDS}})] * 3),
+        Status(520, {"error": {"message": WORDS}}),
         error=OverloadError,
         words=(WORDS,),
-        requests=3,
     ),
 )
 
@@ -100,12 +99,11 @@ CODES = (
         )
         for code in ("1113", "1304", "1308", "1309", "insufficient_quota")
     ),
-    Fault(
+    lasts(
         "429 with the code of a busy minute",
-        same(*[coded("1302")] * 3),
+        coded("1302"),
         error=RateLimitError,
         words=(WORDS,),
-        requests=3,
     ),
     Fault(
         "429 with no more answers for guests",
