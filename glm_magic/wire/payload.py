@@ -45,10 +45,11 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     *goes_on* in the next event.
     """
     lone = _LONE_INSIDE if goes_on else _LONE
-    whole = read_object(event.data, lone)
+    data = event.data
+    whole = read_object(data, lone)
     if whole is not None:
         return Reading([whole])
-    if saved := _salvage(event.data, lone):
+    if saved := _salvage(data, lone):
         return Reading(saved, REPAIRED)
     return Reading([], SKIPPED if event.is_whole else CUT)
 

@@ -16,24 +16,28 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its *data* lines joined by newlines, its type and the last id seen.
+    """One event: its data lines joined by newlines, its type and the last id seen.
 
-    *is_whole* is False for an event that the end of the stream cut short of
-    its blank line.
+    *raw* is the data as it came, *is_whole* False for an event that the end of
+    the stream cut short of its blank line.
     """
 
-    data: str
+    raw: bytes
     event: str = "message"
     id: str = ""
     is_whole: bool = True
+
+    @property
+    def data(self) -> str:
+        """The data as text; bytes that are not UTF-8 become U+FFFD."""
+        return self.raw.decode("utf-8", "replace")
 
 
 class SSEDecoder:
     """Turns the bytes of a stream, cut anywhere, into events.
 
     An event is given out as soon as its blank line is complete. No event may
-    be larger than *limit* bytes. Lines end at CR, LF or CRLF and nowhere else;
-    bytes that are not UTF-8 become U+FFFD.
+    be larger than *limit* bytes. Lines end at CR, LF or CRLF and nowhere else.
     """
 
     # Everything stays bytes until an event is complete: CR and LF occur in no
@@ -112,8 +116,8 @@ class SSEDecoder:
         self._data, self._data_size, self._type = [], 0, b""
         if not data:
             return None
-        text = b"\n".join(data).decode("utf-8", "replace")
-        return Event(text, kind.decode("utf-8", "replace") or "message", self._id, is_whole)
+        name = kind.decode("utf-8", "replace") or "message"
+        return Event(b"\n".join(data), name, self._id, is_whole)
 
     def _check(self, size: int) -> None:
         if self._data_size + size > self._limit:

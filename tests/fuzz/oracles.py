@@ -48,7 +48,7 @@ def event_of(fields: list[tuple[str, str]], last_id: str, *, is_whole: bool) -> 
     for name, value in fields:
         kind = value if name == "event" else "error" if name == "error" else kind
         data += value + "\n" if name in ("data", "error") else ""
-    return [Event(data[:-1], kind or "message", last_id, is_whole)] if data else []
+    return [Event(data[:-1].encode(), kind or "message", last_id, is_whole)] if data else []
 
 
 class SlowTranscript(Transcript):

@@ -57,7 +57,7 @@ def work(do: Callable[[str], object], subject: str) -> int:
 
 def grown(do: Callable[[str], object], make: Callable[[int], str], size: int = SIZE) -> float:
     """Return how much more work four times the size is; a little work more is none."""
-    do(make(1))  # parsers are made once
+    do(make(size))  # parsers are made, and libraries loaded, once
     return work(do, make(4 * size)) / (work(do, make(size)) + 500)
 
 

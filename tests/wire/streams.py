@@ -48,6 +48,11 @@ def think(words: str) -> dict[str, Any]:
     return {"type": "think", "think": words}
 
 
+def event(data: str, name: str = "message", **more: Any) -> Event:
+    """Return an event with *data*."""
+    return Event(data.encode(), name, **more)
+
+
 def cut_at(stream: bytes, places: Iterable[int]) -> list[bytes]:
     """Return *stream* in pieces that begin at *places*."""
     ends = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})

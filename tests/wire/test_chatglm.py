@@ -28,8 +28,7 @@ from glm_magic.wire.chatglm import (
     request_body,
 )
 from glm_magic.wire.payload import REPAIRED, SKIPPED
-from glm_magic.wire.sse import Event
-from tests.wire.streams import CHATGLM, DONE, cut_at, frame, outcome, play, sse, text, think
+from tests.wire.streams import CHATGLM, DONE, cut_at, event, frame, outcome, play, sse, text, think
 
 
 def answer(*frames):
@@ -145,7 +144,7 @@ def test_nothing_is_doubled_on_the_way(letters, cuts, adds):
     decoder = SnapshotDecoder()
     seen = ""
     for one in grow(text, words, cuts, adds=adds):
-        for delta in decoder.decode(Event(json.dumps(one))):
+        for delta in decoder.decode(event(json.dumps(one))):
             assert 0 == delta.retract
             seen += delta.content
         assert words.startswith(seen)
@@ -248,7 +247,7 @@ def test_code_stays_open_while_it_grows():
         frame({"type": "code", "code": "a = 1"}),
         frame(text("So"), logic_id="L2"),
     ]
-    deltas = [d for one in frames for d in decoder.decode(Event(json.dumps(one)))]
+    deltas = [d for one in frames for d in decoder.decode(event(json.dumps(one)))]
     assert [
         (0, "```python\na ="),
         (0, " 1"),
@@ -344,7 +343,7 @@ def test_only_the_message_ends():
     """A part that has finished, or was stopped, does not end the answer."""
     decoder = SnapshotDecoder()
     for part in ("finish", "intervene"):
-        decoder.decode(Event(json.dumps(frame(text("Hi"), part=part))))
+        decoder.decode(event(json.dumps(frame(text("Hi"), part=part))))
     assert (False, False) == (decoder.is_ending, decoder.is_done)
 
 
@@ -353,10 +352,10 @@ def test_last_delta():
     decoder = SnapshotDecoder()
     one = frame(text("Hi"), status="finish", part="finish")
     one["parts"][0]["model"] = "moe_zero"
-    last = decoder.decode(Event(json.dumps(one)))[-1]
+    last = decoder.decode(event(json.dumps(one)))[-1]
     assert ("stop", "k1", "moe_zero") == (last.finish_reason, last.conversation_id, last.model)
     assert (True, True) == (decoder.is_ending, decoder.is_done)
-    assert [] == decoder.decode(Event(json.dumps(frame(text("Ho"))))) + decoder.close()
+    assert [] == decoder.decode(event(json.dumps(frame(text("Ho"))))) + decoder.close()
 
 
 @pytest.mark.parametrize("place", ["last_error", "error"])

@@ -19,8 +19,7 @@ from glm_magic.errors import (
 from glm_magic.messages import Delta, ToolCall, Usage
 from glm_magic.wire.openai import TRUNCATED, OpenAIDecoder, read_answer
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
-from glm_magic.wire.sse import Event
-from tests.wire.streams import DONE, OPENAI, chunk, cut_at, outcome, play, reply_of, sse
+from tests.wire.streams import DONE, OPENAI, chunk, cut_at, event, outcome, play, reply_of, sse
 
 USAGE = Usage(7, 3)
 
@@ -289,8 +288,8 @@ def test_calls(fragments, expected):
 def test_calls_come_last():
     """Calls are given out whole, with the finish reason."""
     decoder = OpenAIDecoder()
-    first = decoder.decode(Event(json.dumps(chunk(None, tool_calls=[fragment("{}", index=0)]))))
-    last = decoder.decode(Event(json.dumps(chunk("", "tool_calls")))) + decoder.close()
+    first = decoder.decode(event(json.dumps(chunk(None, tool_calls=[fragment("{}", index=0)]))))
+    last = decoder.decode(event(json.dumps(chunk("", "tool_calls")))) + decoder.close()
     assert ([], [("tool_calls", (ToolCall("", "f", "{}"),))]) == (
         first,
         [(delta.finish_reason, delta.tool_calls) for delta in last],
@@ -356,7 +355,7 @@ def steps(*payloads):
     decoder = OpenAIDecoder()
     states = []
     for payload in payloads:
-        deltas = decoder.decode(Event(payload if payload == "[DONE]" else json.dumps(payload)))
+        deltas = decoder.decode(event(payload if payload == "[DONE]" else json.dumps(payload)))
         states.append((decoder.is_ending, decoder.is_done))
     return states, deltas
 
@@ -380,8 +379,8 @@ def test_end_with_done():
 def test_nothing_after_the_end():
     """What comes after the last delta is ignored, another end included."""
     decoder = OpenAIDecoder()
-    ended = decoder.decode(Event(json.dumps(chunk("Hi", "stop")))) + decoder.decode(Event("[DONE]"))
-    late = decoder.decode(Event(json.dumps(chunk("x")))) + decoder.decode(Event("[DONE]"))
+    ended = decoder.decode(event(json.dumps(chunk("Hi", "stop")))) + decoder.decode(event("[DONE]"))
+    late = decoder.decode(event(json.dumps(chunk("x")))) + decoder.decode(event("[DONE]"))
     assert ("Hi", []) == (reply_of(ended).text, late + decoder.close())
 
 

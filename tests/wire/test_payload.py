@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED, Reading, read_event, read_object
-from glm_magic.wire.sse import Event
+from tests.wire.streams import event
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -64,33 +64,33 @@ def test_lone_surrogates():
 )
 def test_broken_frame(data, expected):
     """What stands whole behind a cut is used, and the damage is reported."""
-    assert Reading(expected, REPAIRED) == read_event(Event(data))
+    assert Reading(expected, REPAIRED) == read_event(event(data))
 
 
 def test_answer_about_events():
     """An answer that contains the text of an event is no damage."""
     value = {"a": 'curl prints\ndata: {"b": 1}'}
-    assert Reading([value]) == read_event(Event(json.dumps(value)))
+    assert Reading([value]) == read_event(event(json.dumps(value)))
 
 
 @pytest.mark.parametrize(("is_whole", "notice"), [(True, SKIPPED), (False, CUT)])
 def test_unreadable(is_whole, notice):
     """An event of which nothing can be read is reported, in other words at the end."""
-    assert Reading([], notice) == read_event(Event('{"a":', is_whole=is_whole))
+    assert Reading([], notice) == read_event(event('{"a":', is_whole=is_whole))
 
 
 def test_last_event():
     """The last event is used without its blank line if its JSON is whole."""
-    assert Reading([{"a": 1}]) == read_event(Event('{"a":1}', is_whole=False))
+    assert Reading([{"a": 1}]) == read_event(event('{"a":1}', is_whole=False))
 
 
 def test_digits_without_end():
     """A number of thousands of digits does not stop the stream."""
-    reading = read_event(Event('{"b":' + "9" * 6000 + "}data: {}"))
+    reading = read_event(event('{"b":' + "9" * 6000 + "}data: {}"))
     assert {} == reading.objects[-1]
 
 
 @given(st.text())
 def test_nothing_raises(data):
     """No text at all makes the reader fail."""
-    assert isinstance(read_event(Event("{" + data)).objects, list)
+    assert isinstance(read_event(event("{" + data)).objects, list)

@@ -9,27 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glm_magic.messages import Reply
 from glm_magic.wire.openai import OpenAIDecoder
 from glm_magic.wire.runs import Runs
-from tests.wire.streams import DONE, chunk, cut_at, deltas_of, reply_of, sse
-from tests.wire.test_openai import OPENAI
+from tests.wire.streams import DONE, OPENAI, chunk, cut_at, outcome, play, sse
 
 WORDS = [chunk(f" word {number}") for number in range(20)]
-
-
-def facts(reply: Reply) -> tuple[Any, ...]:
-    """Return all that a user may learn from *reply*."""
-    said = (reply.text, reply.reasoning, reply.tool_calls, reply.notices)
-    return (*said, reply.finish_reason, reply.usage, reply.model)
-
-
-def outcome(pieces: list[bytes]) -> tuple[Any, ...]:
-    """Return what comes of a stream in *pieces*: the reply, or the error."""
-    try:
-        return facts(reply_of(deltas_of(OpenAIDecoder, pieces)))
-    except Exception as error:  # noqa: BLE001, whatever it is must be the same
-        return type(error), str(error)
 
 
 def joined(pieces: list[bytes]) -> list[bytes]:
@@ -48,9 +32,7 @@ def test_a_run_becomes_two_events():
     """Twenty events that only add words are the first and one more, with all the words."""
     (stream,) = joined([sse(*WORDS)])
     assert stream.count(b"data:") == 2
-    assert reply_of(deltas_of(OpenAIDecoder, [stream])).text == "".join(
-        f" word {number}" for number in range(20)
-    )
+    assert play(OpenAIDecoder, stream).text == "".join(f" word {number}" for number in range(20))
 
 
 def test_the_last_event_is_not_kept_waiting():
@@ -58,7 +40,7 @@ def test_the_last_event_is_not_kept_waiting():
     runs = Runs()
     stream = sse(*WORDS)
     first, rest = stream[:-20], stream[-20:]
-    reply = reply_of(deltas_of(OpenAIDecoder, [runs.join(first)]))
+    reply = play(OpenAIDecoder, runs.join(first))
     assert reply.text.endswith(" word 18")
     assert runs.join(rest) == rest
 
@@ -67,7 +49,7 @@ def test_the_last_event_is_not_kept_waiting():
 def test_recorded_streams_say_the_same(stream: bytes, places: list[int]):
     """Wherever a recorded stream is cut, joining changes nothing of the reply."""
     pieces = cut_at(stream, places)
-    assert outcome(pieces) == outcome(joined(pieces))
+    assert outcome(OpenAIDecoder, pieces) == outcome(OpenAIDecoder, joined(pieces))
 
 
 ODD = st.sampled_from(
@@ -112,7 +94,7 @@ def unruly(draw: st.DrawFn) -> bytes:
 def test_unruly_streams_say_the_same(stream: bytes, places: list[int]):
     """Whatever stands between the events, joining changes nothing of the reply or the error."""
     pieces = cut_at(stream, places)
-    assert outcome(pieces) == outcome(joined(pieces))
+    assert outcome(OpenAIDecoder, pieces) == outcome(OpenAIDecoder, joined(pieces))
 
 
 @pytest.mark.parametrize(
@@ -131,4 +113,4 @@ def test_escaped_letters_are_joined():
     stream = events(*(chunk("你好\n") for _ in range(20)), escaped=True)
     (done,) = joined([stream])
     assert done.count(b"data:") == 2
-    assert outcome([done]) == outcome([stream])
+    assert outcome(OpenAIDecoder, [done]) == outcome(OpenAIDecoder, [stream])

@@ -8,43 +8,43 @@ from hypothesis import strategies as st
 
 from glm_magic.errors import ProtocolError
 from glm_magic.wire.sse import Event, SSEDecoder
-from tests.wire.streams import cut_at, events_of
+from tests.wire.streams import cut_at, event, events_of
 
 BOM = b"\xef\xbb\xbf"
 
 # The first five are the examples of the WHATWG HTML standard, section 9.2.6.
 STREAMS = {
-    "stocks": (b"data: YHOO\ndata: +2\ndata: 10\n\n", [Event("YHOO\n+2\n10")]),
+    "stocks": (b"data: YHOO\ndata: +2\ndata: 10\n\n", [event("YHOO\n+2\n10")]),
     "comment_and_ids": (
         b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third\n\n",
-        [Event("first event", id="1"), Event("second event"), Event(" third")],
+        [event("first event", id="1"), event("second event"), event(" third")],
     ),
-    "empty_data": (b"data\n\ndata\ndata\n\n", [Event(""), Event("\n")]),
-    "optional_space": (b"data:test\n\ndata: test\n\n", [Event("test"), Event("test")]),
+    "empty_data": (b"data\n\ndata\ndata\n\n", [event(""), event("\n")]),
+    "optional_space": (b"data:test\n\ndata: test\n\n", [event("test"), event("test")]),
     "types": (
         b"event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\n",
-        [Event("73857293", "add"), Event("2153", "remove")],
+        [event("73857293", "add"), event("2153", "remove")],
     ),
-    "type_without_data": (b"event: add\n\ndata: x\n\n", [Event("x")]),
-    "id_stays": (b"id: 7\ndata: a\n\ndata: b\n\n", [Event("a", id="7"), Event("b", id="7")]),
-    "id_with_nul": (b"id: a\0b\ndata: x\n\n", [Event("x")]),
-    "retry_and_unknown": (b"retry: 10\nfoo: bar\ndata: x\n\n", [Event("x")]),
-    "ping_event": (b"event: ping\ndata:\n\n", [Event("", "ping")]),
-    "cr": (b"data: a\rdata: b\r\rdata: c\r\r", [Event("a\nb"), Event("c")]),
-    "crlf": (b"data: a\r\ndata: b\r\n\r\n", [Event("a\nb")]),
-    "mixed_ends": (b"data: a\n\r\ndata: b\r\r\n", [Event("a"), Event("b")]),
-    "bom": (BOM + b"data: x\n\n", [Event("x")]),
+    "type_without_data": (b"event: add\n\ndata: x\n\n", [event("x")]),
+    "id_stays": (b"id: 7\ndata: a\n\ndata: b\n\n", [event("a", id="7"), event("b", id="7")]),
+    "id_with_nul": (b"id: a\0b\ndata: x\n\n", [event("x")]),
+    "retry_and_unknown": (b"retry: 10\nfoo: bar\ndata: x\n\n", [event("x")]),
+    "ping_event": (b"event: ping\ndata:\n\n", [event("", "ping")]),
+    "cr": (b"data: a\rdata: b\r\rdata: c\r\r", [event("a\nb"), event("c")]),
+    "crlf": (b"data: a\r\ndata: b\r\n\r\n", [event("a\nb")]),
+    "mixed_ends": (b"data: a\n\r\ndata: b\r\r\n", [event("a"), event("b")]),
+    "bom": (BOM + b"data: x\n\n", [event("x")]),
     "bom_once": (BOM + BOM + b"data: x\n\n", []),
     "other_breaks": (
         "data: a\u2028b\u0085c\u2029d\x0b\x0c\x1ce\n\n".encode(),
-        [Event("a\u2028b\u0085c\u2029d\x0b\x0c\x1ce")],
+        [event("a\u2028b\u0085c\u2029d\x0b\x0c\x1ce")],
     ),
-    "nul": (b"data: a\0b\n\n", [Event("a\0b")]),
-    "characters": ("data: 你好 😀\n\n".encode(), [Event("你好 😀")]),
-    "bad_bytes": (b"data: a\xffb\xe4\xbd\n\n", [Event("a\ufffdb\ufffd")]),
-    "error_line": (b'error: {"code":500}\n\n', [Event('{"code":500}', "error")]),
-    "no_blank_line": (b"data: a\n\ndata: b\n", [Event("a"), Event("b", is_whole=False)]),
-    "no_line_end": (b"data: a\ndata: b", [Event("a\nb", is_whole=False)]),
+    "nul": (b"data: a\0b\n\n", [event("a\0b")]),
+    "characters": ("data: 你好 😀\n\n".encode(), [event("你好 😀")]),
+    "bad_bytes": (b"data: a\xffb\xe4\xbd\n\n", [Event(b"a\xffb\xe4\xbd")]),
+    "error_line": (b'error: {"code":500}\n\n', [event('{"code":500}', "error")]),
+    "no_blank_line": (b"data: a\n\ndata: b\n", [event("a"), event("b", is_whole=False)]),
+    "no_line_end": (b"data: a\ndata: b", [event("a\nb", is_whole=False)]),
     "nothing": (b"", []),
     "only_comments": (b": a\n\n:\n\n: b", []),
 }
@@ -76,13 +76,13 @@ def test_cuts_do_not_matter(stream, places):
 def test_data_survives(lines):
     """Whatever text is sent as data comes out again."""
     stream = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
-    assert [Event("\n".join(lines))] * bool(lines) == events_of([stream])
+    assert [event("\n".join(lines))] * bool(lines) == events_of([stream])
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\r\n\r"])
 def test_event_does_not_wait(end):
     """An event is out with the last byte it needs, be it a CR that an LF may follow."""
-    assert [Event("x")] == SSEDecoder().feed(b"data: x" + end)
+    assert [event("x")] == SSEDecoder().feed(b"data: x" + end)
 
 
 def test_late_line_feed_is_swallowed():
@@ -90,7 +90,7 @@ def test_late_line_feed_is_swallowed():
     decoder = SSEDecoder()
     decoder.feed(b"data: a\r")
     assert [] == decoder.feed(b"\n")
-    assert [Event("a")] == decoder.feed(b"\r")
+    assert [event("a")] == decoder.feed(b"\r")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_default_limit():
 
 def test_limit_is_for_one_event():
     """Many small events together may be larger than the limit."""
-    assert [Event("x" * 9)] * 100 == SSEDecoder(limit=20).feed(b"data: xxxxxxxxx\n\n" * 100)
+    assert [event("x" * 9)] * 100 == SSEDecoder(limit=20).feed(b"data: xxxxxxxxx\n\n" * 100)
 
 
 def test_long_line_in_small_pieces():
@@ -122,4 +122,4 @@ def test_long_line_in_small_pieces():
     decoder = SSEDecoder()
     pieces = [b"data: ", *[b"x" * 1000] * 10_000]
     assert [] == [event for piece in pieces for event in decoder.feed(piece)]
-    assert [Event("x" * 10_000_000)] == decoder.feed(b"\n\n")
+    assert [event("x" * 10_000_000)] == decoder.feed(b"\n\n")
