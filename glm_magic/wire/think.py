@@ -10,6 +10,7 @@ _OPEN = "<think>"
 _CLOSE = "</think>"
 _BOX = re.compile(r"<\|(?:begin|end)_of_box\|>")
 _BOX_MARKS = ("<|begin_of_box|>", "<|end_of_box|>")
+_HALVES = re.compile("[\ud800-\udfff]")
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _QUOTES = ("`", '"', "'", "“", "‘", "「", "『")
 
@@ -24,6 +25,8 @@ def _held(text: str, *tags: str) -> int:
 
 def whole(text: str) -> str:
     """Return *text* with each character whole; half a surrogate pair alone becomes U+FFFD."""
+    if not _HALVES.search(text):  # as nearly always; the codec is a file that may have to be opened
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

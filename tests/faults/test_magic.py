@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
+from glm_magic.show.terminal import clean
 from tests.faults.fault import Fault, Site, holds_key
 from tests.faults.tables import cases
 from tests.jupyter.kernel import Cell, Kernel
@@ -97,7 +98,7 @@ def test_fault(notebooks: Mapping[str, Notebook], fault: Fault, wire: Wire):
 def check_cell(cell: Cell, fault: Fault) -> None:
     """A cell shows the text to the letter and, at most, six lines of error."""
     assert ("error" if fault.error else "ok") == cell.status
-    assert fault.text == "".join(data["text/plain"] for data in cell.data)
+    assert clean(fault.text) == "".join(data["text/plain"] for data in cell.data)
     assert not LIVE.search(markdown(cell))
     if fault.error is not None:
         assert cell.error is not None
