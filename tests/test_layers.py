@@ -27,7 +27,7 @@ ROWS = (
     "show.spans",
     "redact loop show.disarm show.html show.terminal wire.payload wire.growth wire.markdown "
     "wire.runs",
-    "errors wire.restart",
+    "errors wire.restart wire.prolonged",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions "

@@ -18,6 +18,7 @@ from ..messages import Delta, Finish
 from .codes import class_of
 from .parts import Transcript
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
+from .prolonged import Prolonged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,7 @@ class SnapshotDecoder:
 
     def __init__(self) -> None:
         self._transcript = Transcript()
+        self._prolonged = Prolonged()
         self._failure: StatusError | None = None
         self._conversation_id: str | None = None
         self._model: str | None = None
@@ -120,8 +122,14 @@ class SnapshotDecoder:
 
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
+        if self._is_done:
+            return []
+        frame = self._prolonged.read(event.raw) if event.event != "error" else None
+        return self._read(frame) if frame is not None else self._decode(event)
+
+    def _decode(self, event: Event) -> list[Delta]:
         data = event.data.strip()
-        if self._is_done or not data or data == "[DONE]":
+        if not data or data == "[DONE]":
             return []
         if event.event == "error":
             return self._fail(read_object(data) or {"message": data})
@@ -130,6 +138,8 @@ class SnapshotDecoder:
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for frame in reading.objects:
             deltas += self._read(frame)
+        if not reading.notice:
+            self._prolonged.learn(event.raw, reading.objects[0])
         return deltas
 
     def close(self) -> list[Delta]:

@@ -94,6 +94,9 @@ class SSEDecoder:
         if not line:
             return self._dispatch(is_whole=True)
         self._check(len(line))
+        if line.startswith(b"data: "):  # the usual one, without copies of a long line
+            self._add(line[6:])
+            return None
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":

@@ -1,0 +1,84 @@
+"""Snapshots that only prolong the one before, read by what is new in them. No I/O.
+
+chatglm.cn repeats the whole text in every event, so that reading each of them as JSON takes the
+square of the answer's length. An event that begins and ends with the very bytes of the last one is
+the last one with a longer text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .payload import JSON, objects_of, read_object
+
+_FIELDS = ("text", "think", "code")
+_STRING = re.compile(rb'(?:[^"\\]+|\\.)*', re.DOTALL)
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_PROBE = "a text that no far side sends"
+#: Snapshots in a row that were of no use, after which no more are looked at.
+PATIENCE = 8
+
+
+class Prolonged:
+    """The last snapshot of one stream, as bytes and as a frame."""
+
+    def __init__(self) -> None:
+        self._known = self._after = b""  # up to the end of the text, and from there on
+        self._frame: JSON = {}
+        self._item: JSON = {}  # of the frame, with the text in *_field*
+        self._field = ""
+        self._misses = 0
+
+    def read(self, raw: bytes) -> JSON | None:
+        """Return the frame in *raw* if it is the last one with a longer text, else None.
+
+        It is the same object each time.
+        """
+        known, after = self._known, self._after
+        end = len(raw) - len(after)
+        if not known or end < len(known) or not (raw.startswith(known) and raw.endswith(after)):
+            return None
+        added = _text_in(raw[len(known) : end])
+        if added is None:
+            return None
+        self._known = raw[:end]
+        self._item[self._field] += added
+        self._misses = 0
+        return self._frame
+
+    def learn(self, raw: bytes, frame: JSON) -> None:
+        """Take *raw*, which was read as *frame*, for the last snapshot."""
+        self._known = b""
+        if self._misses == PATIENCE:
+            return
+        self._misses += 1
+        items = [
+            item for part in objects_of(frame, "parts") for item in objects_of(part, "content")
+        ]
+        for field in _FIELDS:
+            if items and isinstance(items[-1].get(field), str):
+                self._take(raw, frame, items[-1], field)
+
+    def _take(self, raw: bytes, frame: JSON, item: JSON, field: str) -> None:
+        """Find the text of *item* in *raw*, and see that it is what stands there."""
+        start = max(raw.rfind(f'"{field}":{blank}"'.encode()) for blank in ("", " "))
+        start = raw.find(b'"', start + len(field) + 2) + 1
+        found = _STRING.match(raw, start)
+        end = found.end() if found else start
+        probe = b"".join((raw[:start], _PROBE.encode(), raw[end:]))
+        text, item[field] = item[field], _PROBE
+        is_there = start > 0 and read_object(probe.decode("utf-8", "replace")) == frame
+        item[field] = text
+        if is_there and _text_in(raw[start:end]) == text:
+            self._known, self._after = raw[:end], raw[end:]
+            self._frame, self._item, self._field = frame, item, field
+
+
+def _text_in(string: bytes) -> str | None:
+    """Return what the inside of a JSON *string* says, or None when it needs a closer look."""
+    try:
+        value = None if _HALF.search(string) else json.loads(f'"{string.decode()}"')
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else None
