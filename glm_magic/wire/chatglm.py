@@ -124,8 +124,13 @@ class SnapshotDecoder:
         """Return what *event* adds."""
         if self._is_done:
             return []
-        frame = self._prolonged.read(event.raw) if event.event != "error" else None
-        return self._read(frame) if frame is not None else self._decode(event)
+        added = self._prolonged.read(event.raw) if event.event != "error" else None
+        if added is None:
+            return self._decode(event)
+        delta = self._transcript.prolong(added)
+        if delta is None:
+            return self._read(self._prolonged.frame)
+        return [delta] if delta != _NOTHING else []
 
     def _decode(self, event: Event) -> list[Delta]:
         data = event.data.strip()

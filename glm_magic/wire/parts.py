@@ -53,8 +53,14 @@ class _Item:
         self.is_shown = False
         self.held = ""  # the end of a growing text that may become a citation mark
         self._repeats = repeats  # whether its frames hold all of it in any mode
-        self._last = ""
+        self._frame: str | None = ""  # the last one; None when it has to be joined
         self._sum = GrowingText()  # of all frames
+
+    @property
+    def _last(self) -> str:
+        if self._frame is None:
+            self._frame = self._sum.read()
+        return self._frame
 
     def text(self, growth: Growth) -> str:
         """Return all of it, as far as is known."""
@@ -84,12 +90,17 @@ class _Item:
             self._begin(text)
             return text[len(last) :] if is_plain and text.startswith(last) else None
         growth.weigh(last, text)
-        self._last = text
+        self._frame = text
         self._sum.add(text)
         return text if is_plain else None
 
+    def prolong(self, added: str) -> None:
+        """Take in a frame that repeats the last one, with *added* behind it."""
+        self._sum.add(added)
+        self._frame = None
+
     def _begin(self, text: str) -> None:
-        self._last, self._sum = text, GrowingText(text)
+        self._frame, self._sum = text, GrowingText(text)
 
 
 class _Text:
@@ -147,6 +158,7 @@ class Transcript:
         self._places: dict[_Key, int] = {}
         self._texts = {True: _Text(), False: _Text()}  # the thinking, and the answer
         self._unknown: dict[_Key, None] = {}
+        self._growing: _Key | None = None  # the last item of the last frame, if only that grew
 
     @property
     def unknown(self) -> list[str]:
@@ -164,7 +176,11 @@ class Transcript:
         every = [change for entry in enumerate(parts) for change in self._take(*entry)]
         changes = [change for change in every if change.added != ""]
         # Nearly every frame only prolongs the newest text; the others have it written anew.
-        if all(starmap(self._is_at_end, changes)):
+        is_plain = all(starmap(self._is_at_end, changes))
+        is_last = len(changes) == 1 and changes[0].key == every[-1].key
+        is_repeating = self._growth.mode == "cumulative"
+        self._growing = every[-1].key if is_plain and is_last and is_repeating else None
+        if is_plain:
             added: dict[bool, str] = {True: "", False: ""}
             for key, text in changes:
                 added[key.is_thinking] += self._append(key, text or "")
@@ -172,6 +188,18 @@ class Transcript:
         for key, _ in changes:
             self._texts[key.is_thinking].change(self._places[key])
         return self.write(is_end=False, is_all=was_delta != self._growth.is_delta)
+
+    def prolong(self, added: str) -> Delta | None:
+        """Take in the last frame once more, with *added* behind the text of its last item.
+
+        Returns what that changes, or None, with nothing taken in, when it has to be looked at.
+        """
+        key = self._growing
+        if key is None or not self._is_at_end(key, added):
+            return None
+        self._items[key].prolong(added)
+        added = self._append(key, added)
+        return Delta(reasoning=added) if key.is_thinking else Delta(added)
 
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
@@ -191,8 +219,9 @@ class Transcript:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
             elif key.kind in ("image", "quote_result"):
                 yield _Change(key, self._take_whole(key, part, entry) if is_final else "")
-            elif key.kind not in _SILENT:
-                self._unknown[key] = None
+            else:
+                self._unknown |= {} if key.kind in _SILENT else {key: None}
+                yield _Change(key, "")
 
     def _take_text(self, key: _Key, entry: JSON, *, is_final: bool) -> str | None:
         if key not in self._items:

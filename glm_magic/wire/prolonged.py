@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 
+from ..messages import GrowingText
 from .payload import JSON, objects_of, read_object
 
 _FIELDS = ("text", "think", "code")
@@ -28,13 +29,17 @@ class Prolonged:
         self._frame: JSON = {}
         self._item: JSON = {}  # of the frame, with the text in *_field*
         self._field = ""
+        self._text = GrowingText()
         self._misses = 0
 
-    def read(self, raw: bytes) -> JSON | None:
-        """Return the frame in *raw* if it is the last one with a longer text, else None.
+    @property
+    def frame(self) -> JSON:
+        """The last snapshot, as JSON has it; the same object each time."""
+        self._item[self._field] = self._text.read()
+        return self._frame
 
-        It is the same object each time.
-        """
+    def read(self, raw: bytes) -> str | None:
+        """Return what *raw* adds to the text of the last snapshot, None if it is no such event."""
         known, after = self._known, self._after
         end = len(raw) - len(after)
         if not known or end < len(known) or not (raw.startswith(known) and raw.endswith(after)):
@@ -43,9 +48,9 @@ class Prolonged:
         if added is None:
             return None
         self._known = raw[:end]
-        self._item[self._field] += added
+        self._text.add(added)
         self._misses = 0
-        return self._frame
+        return added
 
     def learn(self, raw: bytes, frame: JSON) -> None:
         """Take *raw*, which was read as *frame*, for the last snapshot."""
@@ -73,6 +78,7 @@ class Prolonged:
         if is_there and _text_in(raw[start:end]) == text:
             self._known, self._after = raw[:end], raw[end:]
             self._frame, self._item, self._field = frame, item, field
+            self._text = GrowingText(text)
 
 
 def _text_in(string: bytes) -> str | None:

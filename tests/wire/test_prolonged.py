@@ -21,12 +21,12 @@ def read_all(raws: list[bytes]) -> tuple[list[Any], int]:
     """Return the frames of *raws*, and how many of them were not read as JSON."""
     prolonged, frames, count = Prolonged(), [], 0
     for raw in raws:
-        quick = prolonged.read(raw)
-        whole = read_object(raw.decode("utf-8", "replace"))
-        if quick is None and whole is not None:
+        is_quick = prolonged.read(raw) is not None
+        whole = prolonged.frame if is_quick else read_object(raw.decode("utf-8", "replace"))
+        if whole is not None and not is_quick:
             prolonged.learn(raw, whole)
-        count += quick is not None
-        frames.append(json.loads(json.dumps(quick if quick is not None else whole)))
+        count += is_quick
+        frames.append(json.loads(json.dumps(whole)))
     return frames, count
 
 
@@ -94,6 +94,23 @@ def test_growing_answer():
     frames += [frame(think("abcdefgh"), text("ABCDEFGHI"[: n + 1])) for n in range(9)]
     deltas = deltas_of(SnapshotDecoder, [sse(*frames)])
     assert deltas == deltas_of(Plain, [sse(*frames)])
+
+
+ITEMS = st.tuples(
+    st.sampled_from(["text", "think", "code", "tool_calls", "odd"]), st.integers(0, 9)
+)
+
+
+@given(st.lists(st.lists(ITEMS, min_size=1, max_size=3), max_size=20))
+def test_whatever_grows(frames: list[list[tuple[str, int]]]):
+    """Whichever items of a message grow or shrink, in whatever order, the reply is the same."""
+    texts = {"text": "One 【1†two】 three, four", "think": "so so so?", "code": "x = `1`\nprint(x)"}
+    payloads = [
+        frame(*({"type": kind, kind: texts.get(kind, "abcdefghi")[:end]} for kind, end in items))
+        for items in frames
+    ]
+    stream = sse(*payloads, frame(text("The end."), status="finish"))
+    assert outcome(Plain, [stream]) == outcome(SnapshotDecoder, [stream])
 
 
 class Plain(SnapshotDecoder):
