@@ -96,18 +96,21 @@ def test_growing_answer():
     assert deltas == deltas_of(Plain, [sse(*frames)])
 
 
-ITEMS = st.tuples(
-    st.sampled_from(["text", "think", "code", "tool_calls", "odd"]), st.integers(0, 9)
-)
+KINDS = st.sampled_from(["text", "think", "code", "tool_calls", "odd"])
+ITEMS = st.tuples(KINDS, st.integers(0, 9))
+TEXTS = {"text": "One 【1†two】 three, four", "think": "so so so?", "code": "x = `1`\nprint(x)"}
+
+
+def said(kind: str, end: int) -> dict[str, str]:
+    """Return the first letters of what an item says."""
+    return {kind if kind in TEXTS else "text": TEXTS.get(kind, "abcdefghi")[:end]}
 
 
 @given(st.lists(st.lists(ITEMS, min_size=1, max_size=3), max_size=20))
 def test_whatever_grows(frames: list[list[tuple[str, int]]]):
     """Whichever items of a message grow or shrink, in whatever order, the reply is the same."""
-    texts = {"text": "One 【1†two】 three, four", "think": "so so so?", "code": "x = `1`\nprint(x)"}
     payloads = [
-        frame(*({"type": kind, kind: texts.get(kind, "abcdefghi")[:end]} for kind, end in items))
-        for items in frames
+        frame(*({"type": kind, **said(kind, end)} for kind, end in items)) for items in frames
     ]
     stream = sse(*payloads, frame(text("The end."), status="finish"))
     assert outcome(Plain, [stream]) == outcome(SnapshotDecoder, [stream])
