@@ -6,11 +6,20 @@ import asyncio
 import atexit
 import contextvars
 import os
+import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+)
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -67,6 +76,22 @@ class _Job(Generic[T]):
         deadline = time.monotonic() + GRACE
         while not self.future.done() and time.monotonic() < deadline:
             wait([self.future], TICK)
+
+
+@contextmanager
+def stop_put_off() -> Iterator[None]:
+    """Put off a KeyboardInterrupt to the end of the block, which is short and must be whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # it only comes to the main thread
+        return
+    came: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 class BackgroundLoop:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import signal
 import textwrap
 import threading
 from collections.abc import AsyncGenerator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
-from glm_magic.loop import BackgroundLoop
+from glm_magic.loop import BackgroundLoop, stop_put_off
 from tests.processes import STRICT, output, python
 
 
@@ -412,3 +413,30 @@ def test_iterating_on_the_background_thread_is_refused(loop):
 
     with pytest.raises(RuntimeError, match="use await"):
         loop.run(inside())
+
+
+def test_stop_is_put_off_to_the_end_of_a_block():
+    """Stop in a block that must be whole comes behind it, and afterwards is as it was."""
+    done = []
+    handler = signal.getsignal(signal.SIGINT)
+
+    def block() -> None:
+        with stop_put_off():
+            signal.raise_signal(signal.SIGINT)
+            done.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_stop_is_put_off_on_the_main_thread_only():
+    """On another thread, where Stop does not come, the block just runs."""
+
+    def block() -> str:
+        with stop_put_off():
+            return "run"
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(block).result() == "run"

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable
 
+from ..loop import stop_put_off
 from ..messages import Reply
 from .blocks import BlockSplitter
 from .disarm import disarm
@@ -109,13 +110,15 @@ class NotebookView:
             self._publish(index, {"text/markdown": "", "text/plain": ""}, {})
 
     def _publish(self, index: int, bundle: Bundle, metadata: dict[str, object]) -> None:
-        is_new = index == len(self._displays)
-        display_id = uuid.uuid4().hex if is_new else self._displays[index]
-        _publish(bundle, metadata, display_id, update=not is_new)
-        if is_new:  # only now: Stop may come before, and what was not displayed cannot be updated
+        if index < len(self._displays):
+            _publish(bundle, metadata, self._displays[index], update=True)
+            self._shown[index] = bundle
+            return
+        with stop_put_off():  # else it may be on screen and nobody knows, or the other way round
+            display_id = uuid.uuid4().hex
+            _publish(bundle, metadata, display_id, update=False)
             self._displays.append(display_id)
-            self._shown.append({})
-        self._shown[index] = bundle
+            self._shown.append(bundle)
 
     def _thinking(self, reply: Reply) -> str:
         """Return the end of the model's thinking, in the first group only."""

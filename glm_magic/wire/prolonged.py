@@ -19,6 +19,8 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _PROBE = "a text that no far side sends"
 #: Snapshots in a row that were of no use, after which no more are looked at.
 PATIENCE = 8
+#: Bytes of an event that are looked at twice: a huge one would take the memory several times.
+LARGEST = 2 * 2**20
 
 
 class Prolonged:
@@ -55,7 +57,7 @@ class Prolonged:
     def learn(self, raw: bytes, frame: JSON) -> None:
         """Take *raw*, which was read as *frame*, for the last snapshot."""
         self._known = b""
-        if self._misses == PATIENCE:
+        if self._misses == PATIENCE or len(raw) > LARGEST:
             return
         self._misses += 1
         items = [
