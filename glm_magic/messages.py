@@ -139,8 +139,10 @@ class FinishReason:
     reason: str
 
 
-#: Pieces that are joined to one: each small one takes fifty bytes beside its letters.
+#: Pieces that are joined to one if they are small: each takes fifty bytes beside its letters, and
+#: is kept once for all who hold it until it is joined.
 _MANY = 1000
+_SMALL = 200
 
 
 class GrowingText:
@@ -160,8 +162,10 @@ class GrowingText:
         if text:
             self._pieces.append(text)
             self._loose += 1
-        if self._loose == _MANY:  # in one step, as another thread may read
-            self._pieces[-_MANY:] = ["".join(self._pieces[-_MANY:])]
+        if self._loose == _MANY:
+            newest = "".join(self._pieces[-_MANY:])
+            if len(newest) < _MANY * _SMALL:
+                self._pieces[-_MANY:] = [newest]  # in one step, as another thread may read
             self._loose = 0
 
     def read(self) -> str:
