@@ -11,7 +11,7 @@ from typing import Literal
 
 import aiohttp
 
-from ..errors import ConfigError, NetworkError, ProviderError
+from ..errors import ConfigError, NetworkError, ProtocolError, ProviderError
 from .address import proxy_error
 from .base import Clocks
 from .failures import through, translate, translating
@@ -28,7 +28,7 @@ LAST_SECONDS = 2.0
 #: Seconds to wait for the end of the body, so that the connection can serve the next request.
 SETTLE_SECONDS = 0.1
 
-#: The longest header that is read; there may be 128, which is the library's own bound.
+#: Bytes that the headers of an answer may have; the library reads 128 of them at most.
 HEADER_BYTES = 64 * 2**10
 
 _WAIT = "Try again, or wait longer: %config GlmConfig.{} = 600"
@@ -168,6 +168,7 @@ class Transport:
             try:
                 if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                     raise proxy_error(proxy, response.status)
+                _check_headers(response)
                 with _ending_with_connection(response):
                     yield Answer(response, self.clocks, begun, proxy)
             finally:
@@ -182,6 +183,13 @@ class Transport:
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
         )
+
+
+def _check_headers(response: aiohttp.ClientResponse) -> None:
+    size = sum(len(name) + len(value) for name, value in response.raw_headers)
+    if size > HEADER_BYTES:
+        what = f"its answer is not HTTP (more than {HEADER_BYTES // 2**10} KiB of headers)."
+        raise ProtocolError(what, remedy="Is this an HTTP server of the right kind?")
 
 
 @contextmanager

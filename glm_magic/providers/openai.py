@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ..config import secret
 from ..errors import AuthenticationError, ConfigError, ModelError, ProviderError
@@ -102,7 +103,8 @@ class OpenAIProvider(RemoteProvider):
         url = self.base_url + "/chat/completions"
         sent = self._headers(key) | self._extra_headers
         request = Request(url, body, shown(sent), tuple(notices))
-        return Call(request, sent, OpenAIDecoder(), read_answer, _refusal)
+        decoder = OpenAIDecoder()
+        return Call(request, sent, decoder, partial(read_answer, decoder=decoder), _refusal)
 
     def _headers(self, key: Secret | None) -> Headers:
         headers: Headers = {

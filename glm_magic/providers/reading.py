@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -63,7 +63,7 @@ class Call:
     request: Request
     headers: Headers
     decoder: Decoder
-    read_answer: Callable[[dict[str, Any]], list[Delta]]
+    read_answer: Callable[[dict[str, Any]], Iterable[Delta]]
     refusal: Callable[[int, object, float | None], ProviderError]
 
 
@@ -97,18 +97,18 @@ async def _read_events(
     decoder: Decoder, answer: Answer, head: bytes
 ) -> AsyncGenerator[Delta, None]:
     sse = SSEDecoder()
-    size = 0
+    size = notices = 0
     chunk = head
     while chunk:
         events = sse.feed(decoder.join(chunk))
         for delta in (delta for event in events for delta in decoder.decode(event)):
             size += len(delta.content) + len(delta.reasoning) - delta.retract
-            size += NOTICE_SIZE if delta.notice else 0
+            notices += bool(delta.notice)
             yield delta
-        _check_size(size + decoder.kept)
+        _check_size(size + NOTICE_SIZE * notices + decoder.kept)
         answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
         chunk = b"" if decoder.is_done else await answer.read()
-    if answer.phase == "waiting":
+    if not size:  # a cut before any word is not the end of an answer: it may be asked again
         answer.check_whole()
     for delta in (delta for event in sse.close() for delta in decoder.decode(event)):
         yield delta

@@ -127,8 +127,6 @@ class RemoteProvider(ABC):
             async with aclosing(read(call, answer)) as deltas:
                 try:
                     async for delta in deltas:
-                        if delta.finish_reason and not _is_heard(reply):
-                            answer.check_whole()
                         yield delta
                 except ProviderError:
                     for delta in call.decoder.rest() if _is_heard(reply) else ():

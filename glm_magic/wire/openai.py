@@ -15,7 +15,7 @@ from .shaping import shape
 from .think import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..messages import Message, ToolCall
     from ..providers.base import Options
@@ -98,8 +98,8 @@ def _encode_call(call: ToolCall) -> JSON:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def read_answer(payload: JSON) -> list[Delta]:
-    """Return the deltas of a whole JSON answer, from a server that does not stream.
+def read_answer(payload: JSON, decoder: OpenAIDecoder) -> Iterator[Delta]:
+    """Yield the deltas of a whole JSON answer, from a server that does not stream.
 
     Raises StatusError when it is a refusal, ProtocolError when it is no answer.
     """
@@ -108,8 +108,8 @@ def read_answer(payload: JSON) -> list[Delta]:
     ]
     if not choices and not _is_error(payload):
         raise ProtocolError("The service ended without an answer.")
-    decoder = OpenAIDecoder()
-    return decoder.read({**payload, "choices": choices} if choices else payload) + decoder.close()
+    yield from decoder.read({**payload, "choices": choices} if choices else payload)
+    yield from decoder.close()
 
 
 class OpenAIDecoder:

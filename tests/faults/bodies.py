@@ -40,10 +40,10 @@ PAGES = (
 )
 
 
-def answer(content: str, **more: Any) -> dict[str, Any]:
+def answer(content: str, finish: str = "stop") -> dict[str, Any]:
     """Return a whole answer of OpenAI's format as JSON."""
     message = {"role": "assistant", "content": content}
-    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **more}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
 
 
 JSON = (
@@ -71,6 +71,14 @@ JSON = (
         Status(200, {"error": {"message": "died", "type": "server_error"}}),
         error=OverloadError,
         words=("died",),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON answer that ended by a failure",
+        same(Status(200, answer("a < b <", finish="network_error"))),
+        text="a < b <",
+        error=OverloadError,
+        words=("The service failed",),
         wires=(OPENAI,),
     ),
     Fault(

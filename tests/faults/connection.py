@@ -23,6 +23,7 @@ from tests.faults.fault import (
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
 HALF = "Half of it"
+HEADERS_OF_80_KIB = b"".join(b"X-%d: %b\r\n" % (n, b"." * 2**13) for n in range(10))
 #: What is said of an answer that breaks off.
 BROKEN = ("ended before",)
 
@@ -224,6 +225,7 @@ HEADERS = (
         whole(CHUNKED + b"X-Policy: " + b"." * 40 * 2**10 + b"\r\n"),
         text="Whole answer",
     ),
+    not_http("headers of 80 KiB", HEAD + HEADERS_OF_80_KIB + b"\r\n", "more than 64 KiB"),
     not_http("one header of 100 KiB", HEAD + b"X-Huge: " + b"." * 100 * 2**10 + b"\r\n\r\n"),
     not_http("10,000 headers", HEAD + b"X-Huge: ................\r\n" * 10_000 + b"\r\n"),
     not_http("headers without end", HEAD + b"X-Huge: ................\r\n" * 100_000),

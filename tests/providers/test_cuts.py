@@ -11,7 +11,7 @@ import pytest
 
 from glm_magic.messages import Reply
 from glm_magic.providers.base import Provider
-from tests.far_side import Gate, Recorded, Silence
+from tests.far_side import GREETING, Gate, Recorded, Silence
 from tests.providers.asking import OPENAI, QUESTION
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
@@ -60,6 +60,14 @@ async def test_damaged_framing(far_side, wire):
     assert ("Half of the answer", "truncated") == (reply.text, reply.finish_reason)
     assert any("ended before" in notice for notice in reply.notices)
     assert 1 == len(far_side.requests)
+
+
+async def test_damaged_before_a_word(far_side, wire):
+    """Framing that breaks before a word was said is a cut, and the question is asked again."""
+    gate = Gate()
+    far_side.queue(Damaged(b"data: {nope\n\n", gate))
+    reply = await read(wire.at(far_side.url), gate, "")
+    assert (GREETING, "stop", 2) == (reply.text, reply.finish_reason, len(far_side.requests))
 
 
 async def test_reasoning_is_heard(far_side):

@@ -402,7 +402,7 @@ def test_whole_answer():
         "tool_calls": [fragment("{}", id="x"), fragment("{}", id="y")],
     }
     usage = {"prompt_tokens": 7, "completion_tokens": 3}
-    reply = reply_of(read_answer(whole(message, "tool_calls", usage=usage)))
+    reply = reply_of(read_answer(whole(message, "tool_calls", usage=usage), OpenAIDecoder()))
     assert ("Hi", "ab", "tool_calls", USAGE, 2) == (
         reply.text,
         reply.reasoning,
@@ -414,7 +414,7 @@ def test_whole_answer():
 
 def test_whole_answer_without_usage():
     """An answer in one piece ends even if it counts no tokens."""
-    reply = reply_of(read_answer(whole({"content": "Hi"})))
+    reply = reply_of(read_answer(whole({"content": "Hi"}), OpenAIDecoder()))
     assert ("Hi", "stop") == (reply.text, reply.finish_reason)
 
 
@@ -430,4 +430,4 @@ def test_whole_answer_without_usage():
 def test_whole_refusal(payload, expected):
     """A JSON body that is no answer is an error."""
     with pytest.raises(expected):
-        read_answer(payload)
+        list(read_answer(payload, OpenAIDecoder()))
