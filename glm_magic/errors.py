@@ -34,6 +34,7 @@ MAX_CHARS = 500
 #: Of these the remedy may have so many, and so many are for the names of the error and the host.
 REMEDY_CHARS = 250
 NAME_CHARS = 90
+HOST_CHARS = 60
 
 
 def tidy(text: str, limit: int = MAX_CHARS) -> str:
@@ -76,6 +77,12 @@ class GlmError(Exception):
         return [self.remedy] if self.remedy else []
 
 
+def _shortened(host: str) -> str:
+    """Return *host* without its middle, if it is long: the ends say whose it is, and the port."""
+    half = HOST_CHARS // 2
+    return host if len(host) <= HOST_CHARS else f"{host[:half]}…{host[1 - half :]}"
+
+
 def _lines(*texts: str) -> list[str]:
     return [line for text in texts for line in text.splitlines() if line.strip()]
 
@@ -111,12 +118,16 @@ class ProviderError(GlmError):
         self.partial: Reply | None = None
 
     def __str__(self) -> str:
-        where = f"{self.host}: " if self.host and self.host not in self.what else ""
+        where = "" if self._is_host_named else f"{_shortened(self.host)}: "
         return where + super().__str__()
 
+    @property
+    def _is_host_named(self) -> bool:
+        return self.host in self.what  # "" is in everything
+
     def _more_lines(self) -> list[str]:
-        named = not self.host or self.host in self.what
-        return [*([] if named else [f"Host: {self.host}"]), *super()._more_lines()]
+        where = [] if self._is_host_named else [f"Host: {_shortened(self.host)}"]
+        return where + super()._more_lines()
 
 
 class NetworkError(ProviderError):

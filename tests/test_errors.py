@@ -107,6 +107,15 @@ def test_at_most_six_lines(what: str, remedy: str):
     assert all(line.strip() and "\n" not in line for line in lines)
 
 
+@pytest.mark.parametrize("kind", [each for each in ALL if issubclass(each, ProviderError)])
+def test_long_names_of_hosts(kind):
+    """A name as long as a host may have leaves room for the rest, and both its ends are shown."""
+    error = kind("what " * 200, remedy="remedy " * 200, host=f"start{'.x' * 120}.end.example:65535")
+    texts = (str(error), "\n".join(error._render_traceback_()))
+    assert [] == [text for text in texts if len(text) > 500 or "start.x" not in text]
+    assert [] == [text for text in texts if "end.example:65535" not in text]
+
+
 @pytest.mark.usefixtures("_full")
 def test_full_traceback():
     """On request the whole traceback is shown, cause included, keys masked."""

@@ -17,7 +17,7 @@ from .address import is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json
 from .headers import Headers, shown
-from .reading import ANSWER_BYTES, OK, Call
+from .reading import ANSWER_BYTES, OK, REDIRECTS, Call, redirected
 from .remote import RemoteProvider
 
 
@@ -80,6 +80,8 @@ class OpenAIProvider(RemoteProvider):
             answer.check_whole()
         if answer.status == OK:
             return [name for entry in objects_of(payload, "data") if (name := text_of(entry, "id"))]
+        if answer.status in REDIRECTS and not self._known_models:
+            raise redirected(answer)
         error = classify(answer.status, payload)
         if isinstance(error, AuthenticationError) or (error.passing and not self._known_models):
             raise error

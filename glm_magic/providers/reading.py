@@ -127,13 +127,18 @@ def _check_size(size: int) -> None:
         raise ProtocolError(msg, remedy="Ask for less at a time.")
 
 
+def redirected(answer: Answer) -> StatusError:
+    """Return the error for an answer that points somewhere else."""
+    target = host_of(answer.headers.get("Location", "")) or "another address"
+    what = f"it points to {target} (HTTP {answer.status}), which is not followed."
+    remedy = "If you trust that address, name it as the base URL."
+    return StatusError(what, remedy=remedy, status=answer.status)
+
+
 async def refusal(call: Call, answer: Answer) -> ProviderError:
     """Return the error for a status other than 200."""
     if answer.status in REDIRECTS:
-        target = host_of(answer.headers.get("Location", "")) or "another address"
-        what = f"it points to {target} (HTTP {answer.status}), which is not followed."
-        remedy = "If you trust that address, name it as the base URL."
-        return StatusError(what, remedy=remedy, status=answer.status)
+        return redirected(answer)
     answer.phase = "ending"
     body = await answer.read_rest(ERROR_BYTES)
     payload = read_json(body)

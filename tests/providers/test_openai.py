@@ -16,7 +16,7 @@ from glm_magic.messages import Message, Usage
 from glm_magic.providers import make_provider
 from glm_magic.providers.base import Options
 from glm_magic.providers.openai import OpenAIProvider
-from tests.far_side import FarSide, Status, Stream, openai_stream, refused_url
+from tests.far_side import FarSide, Redirect, Status, Stream, openai_stream, refused_url
 from tests.providers.asking import OPENAI, ask, deltas_of, fail
 
 TEXT = "你好, “world” $HOME 🎉\n\n```py\nprint('<think>')\n```"
@@ -241,6 +241,14 @@ async def test_no_model_to_ask(far_side):
     error = await fail(make_provider("openai", base_url=far_side.url))
     assert isinstance(error, ModelError)
     assert "openai/MODEL" in str(error)
+
+
+async def test_model_list_elsewhere(far_side):
+    """A list that is somewhere else is not fetched; the error names where."""
+    far_side.queue(Redirect("https://glm.example/v2/models"), method="GET")
+    error = await fail(make_provider("openai", base_url=far_side.url))
+    assert "it points to glm.example" in str(error)
+    assert ["GET"] == [request.method for request in far_side.requests]
 
 
 @pytest.mark.usefixtures("short_pauses")
