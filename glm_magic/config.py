@@ -38,6 +38,11 @@ class GlmConfig(Configurable):
         help="HTTP proxy for every request off this machine, such as http://127.0.0.1:7890; "
         "empty takes HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
     ).tag(config=True, env="GLM_PROXY")
+    plain_http = Unicode(
+        "",
+        help="Hosts off this machine that may be asked over http://, where others can read along, "
+        "separated by commas: gpu7:8000, gpu8. A key is not sent so even there.",
+    ).tag(config=True, env="GLM_PLAIN_HTTP")
     local_model = Unicode(
         "", help="Path of the GGUF file that the provider `local` runs; empty takes the small one."
     ).tag(config=True, env="GLM_LOCAL_MODEL")
@@ -155,6 +160,12 @@ def proxy_for(scheme: str, host: str) -> str:
     proxies = getproxies()
     proxy = proxies.get(scheme) or proxies.get("all") or ""
     return "" if not proxy or proxy_bypass(host) else proxy
+
+
+def may_be_plain(host: str) -> bool:
+    """Whether the user said that *host* (with port) may be asked without TLS."""
+    named = [name.strip().lower() for name in current().plain_http.split(",")]
+    return bool({host.lower(), host.lower().rpartition(":")[0]} & {*named} - {""})
 
 
 def data_dir() -> Path:

@@ -24,7 +24,7 @@ from .providers.base import Clocks
 from .providers.models import name_of
 from .providers.openai import OpenAIProvider
 from .providers.reading import OK, REDIRECTS
-from .providers.remote import RemoteProvider
+from .providers.remote import RemoteProvider, check_plain
 from .state import State
 
 #: Seconds that a look-up, a connection or an answer may take.
@@ -80,11 +80,12 @@ async def examine(state: State, wanted: str = "") -> AsyncGenerator[Check, None]
 async def _far_side(state: State, preset: Preset, model: str) -> AsyncGenerator[Check, None]:
     try:
         provider = state.make(preset.name, model, Clocks(PATIENCE, PATIENCE, PATIENCE))
+        assert isinstance(provider, RemoteProvider)  # noqa: S101, the others have no far side
+        check_plain(provider.base_url)
     except ConfigError as error:
         yield Check("address", "wrong", error.what, error.remedy)
         yield Check("server", "open", "not checked: there is no address to ask")
         return
-    assert isinstance(provider, RemoteProvider)  # noqa: S101, the others have no far side
     key = _key(state, preset, provider)
     yield key
     yield Check("address", "right", _shown(provider.base_url))

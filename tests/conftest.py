@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from glm_magic import redact
+from glm_magic import config, redact
 
 # No deadline: how fast one example runs says more about the machine than about the code.
 settings.register_profile("default", deadline=None)
@@ -36,6 +36,12 @@ def _no_settings() -> None:
     """
     for name in [name for name in os.environ if is_setting(name) and name != "GLM_CHROMIUM"]:
         del os.environ[name]
+
+
+@pytest.fixture
+def plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host glm.invalid may be asked over plain http: a proxy takes it for itself."""
+    monkeypatch.setattr(config.current(), "plain_http", "glm.invalid")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,15 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
-from glm_magic.config import GlmConfig, data_dir, environment, proxy_for, secret
+from glm_magic.config import (
+    GlmConfig,
+    current,
+    data_dir,
+    environment,
+    may_be_plain,
+    proxy_for,
+    secret,
+)
 from glm_magic.errors import ConfigError
 
 TRAITS = GlmConfig.class_traits(config=True)
@@ -17,6 +25,7 @@ VARIABLES = {
     "model": "GLM_MODEL",
     "base_url": "GLM_BASE_URL",
     "proxy": "GLM_PROXY",
+    "plain_http": "GLM_PLAIN_HTTP",
     "local_model": "GLM_LOCAL_MODEL",
     "chatglm_url": "GLM_CHATGLM_URL",
     "system": "GLM_SYSTEM",
@@ -185,3 +194,22 @@ def test_import_is_light():
     command = [sys.executable, "-c", script]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"IPython", "aiohttp", "rich", "markdown_it", "xllamacpp"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("named", "host", "expected"),
+    [
+        ("", "gpu7:8000", False),
+        ("", "", False),
+        (" GPU7:8000 , gpu8", "gpu7:8000", True),
+        ("gpu7:8000, gpu8", "gpu7:8001", False),
+        ("gpu7:8000, gpu8", "gpu8:1", True),
+        ("gpu7:8000, gpu8", "gpu8", True),
+        ("gpu8", "notgpu8", False),
+        ("[fe80::1]", "[fe80::1]:8000", True),
+    ],
+)
+def test_plain_http(monkeypatch, named: str, host: str, expected: object):
+    """Plain http off this machine is for the hosts that are named, with a port or at any."""
+    monkeypatch.setattr(current(), "plain_http", named)
+    assert expected is may_be_plain(host)

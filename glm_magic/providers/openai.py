@@ -140,7 +140,12 @@ class OpenAIProvider(RemoteProvider):
         scheme, host = origin_of(self.base_url)
         if scheme == "http" and not is_local(self.base_url):
             what = f"a key is not sent to {host} over plain http."
-            raise ConfigError(what, remedy="Use https, or unset the key for this server.")
+            raise ConfigError(what, remedy=_NO_PLAIN_KEY)
+
+
+_NO_PLAIN_KEY = (
+    "Use https, or an SSH tunnel to a port of this machine; a server without a key may do without."
+)
 
 
 def _is_key(text: str) -> bool:

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
-from ..config import proxy_for
-from ..errors import ProviderError
+from ..config import may_be_plain, proxy_for
+from ..errors import ConfigError, ProviderError
 from ..messages import Delta, Message, Reply
 from ..redact import hide_password
 from .address import check_proxy, host_of, is_local, origin_of
@@ -140,9 +140,13 @@ class RemoteProvider(ABC):
             return answer.status
 
     def proxy_to(self, url: str) -> str:
-        """Return the proxy in the way to *url*, or ""; raises ConfigError for one of no use."""
+        """Return the proxy in the way to *url*, or "".
+
+        Raises ConfigError where there is no good way: for a proxy of no use, and for plain http.
+        """
         if is_local(url):
             return ""
+        check_plain(url)
         scheme, host = origin_of(url)
         proxy = proxy_for(scheme, host) if self._proxy is None else self._proxy
         hide_password(proxy)
@@ -158,6 +162,18 @@ class RemoteProvider(ABC):
     async def aclose(self) -> None:
         """Close the connections, those in use when their answer ends; it can be used again."""
         await self._transport.sessions.aclose()
+
+
+def check_plain(url: str) -> None:
+    """Raise ConfigError where *url* would be asked without TLS and the user did not say so."""
+    scheme, host = origin_of(url)
+    if scheme == "http" and not is_local(url) and not may_be_plain(host):
+        what = f"nothing is sent to {host} over plain http, where others can read along."
+        remedy = (
+            "Use https, or an SSH tunnel to a port of this machine; or, if you trust the network: "
+            f'%config GlmConfig.plain_http = "{host}" (GLM_PLAIN_HTTP={host})'
+        )
+        raise ConfigError(what, remedy=remedy)
 
 
 def _is_heard(reply: Reply) -> bool:

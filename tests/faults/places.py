@@ -11,8 +11,10 @@ from tests.far_side import FarSide, refused_url
 from tests.faults.fault import Site
 from tests.providers.asking import Wire
 
-#: A host off this machine: no name server knows it, but a proxy takes it for itself.
+#: A host off this machine: no name server knows it, but a proxy takes it for itself. It may be
+#: asked over plain http, the other may not.
 FAR = "http://glm.invalid"
+NOT_TRUSTED = "http://glm-too.invalid"
 SAFE = "https://glm.invalid"
 
 
@@ -110,6 +112,13 @@ def proxy_as_neighbour(wire: Wire) -> Iterator[Site]:
     """The same, but nothing may be sent."""
     with FarSide() as server:
         yield Site(wire, FAR, neighbour=server, settings={"proxy": server.url})
+
+
+@contextmanager
+def not_trusted(wire: Wire) -> Iterator[Site]:
+    """A far side that may not be asked over plain http, behind a proxy."""
+    with FarSide() as server:
+        yield Site(wire, NOT_TRUSTED, neighbour=server, settings={"proxy": server.url})
 
 
 @contextmanager

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from glm_magic.errors import NetworkError
+from glm_magic.errors import ConfigError, NetworkError
 from tests.far_side import GREETING, Status
 from tests.faults import places
 from tests.faults.fault import CONNECT_SOON, HASTY, Fault, lasts, same
 
 FAULTS = (
+    Fault(
+        "good, to a host over plain http that nobody said to trust",
+        place=places.not_trusted,
+        error=ConfigError,
+        words=("nothing is sent to glm-too.invalid over plain http", "GLM_PLAIN_HTTP"),
+        requests=0,
+        key=None,
+    ),
     Fault("good", same(), text=GREETING, place=places.proxy, key=None),
     lasts(
         "refused",

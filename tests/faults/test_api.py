@@ -29,6 +29,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
 
 
+@pytest.mark.usefixtures("plain_http")
 @pytest.mark.parametrize(("fault", "wire"), cases())
 async def test_fault(fault: Fault, wire: Wire):
     """The user sees what the fault's row says, for no more requests, and the next answer comes."""

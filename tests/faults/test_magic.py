@@ -43,6 +43,7 @@ class Notebook:
             "base_url": site.url,
             "chatglm_url": site.url,
             "proxy": "",
+            "plain_http": "glm.invalid",
             "retries": 2,
             **{f"{name}_timeout": seconds for name, seconds in asdict(fault.clocks).items()},
             **fault.settings,

@@ -235,7 +235,7 @@ def test_an_error_is_short_and_says_what_to_do(loaded: Kernel, far_side: FarSide
 
 @pytest.mark.parametrize(
     ("url", "word"),
-    [("refused", "Is the server running"), ("http://nonexistent.invalid/v1", "not known")],
+    [("refused", "Is the server running"), ("https://nonexistent.invalid/v1", "not known")],
 )
 def test_an_unreachable_host_is_named(loaded: Kernel, url: str, word: str):
     """A refused port and an unknown name say so, with the host and a remedy."""

@@ -114,7 +114,7 @@ def fail_in_every_way(kernel: Kernel, far_side: FarSide) -> None:
             far_side.queue(script)
             kernel.run("%glm hello")
         kernel.run("%glm -m openai/x --timeout 0.001 hello")
-    kernel.run("%config GlmConfig.base_url = 'http://nonexistent.invalid/v1'\n%glm hello")
+    kernel.run("%config GlmConfig.base_url = 'https://nonexistent.invalid/v1'\n%glm hello")
     kernel.run(f"%config GlmConfig.base_url = '{far_side.url}/v1'")
     kernel.run(BUG)
     assert kernel.run("%glm hello").error["ename"] == "ZeroDivisionError"

@@ -101,12 +101,21 @@ async def test_proxy_is_down():
     assert {"TLS", "server", "model"} <= set(open_ones(found))
 
 
+@pytest.mark.usefixtures("plain_http")
 async def test_through_a_proxy(far_side):
     """A proxy that works is named, and looked up in place of the server behind it."""
     found = await checks(base_url="http://glm.invalid/v1", proxy=far_side.url)
     assert f"{urlsplit(far_side.url).netloc}, from GlmConfig.proxy" in found["proxy"].finding
     assert "127.0.0.1 needs no look-up" == found["name"].finding
     assert "right" == found["model"].verdict
+
+
+async def test_plain_http():
+    """An address off this machine without TLS is at fault, and nothing is asked there."""
+    found = await checks(base_url="http://glm.invalid/v1")
+    assert "wrong" == found["address"].verdict
+    assert 'GlmConfig.plain_http = "glm.invalid"' in found["address"].remedy
+    assert "open" == found["server"].verdict
 
 
 async def test_socks():

@@ -57,7 +57,7 @@ def told(error: BaseException) -> str:
 async def test_no_key_in_an_exception(far_side: FarSide, monkeypatch, name: str):
     """Whatever goes wrong, the exception, its causes and our variables hold no key."""
     headers = {"X-Odd": 5} if name == "bad header" else {"X-Api-Key": ONE}
-    urls = {"refused": refused_url(), "unknown host": "http://nonexistent.invalid/v1"}
+    urls = {"refused": refused_url(), "unknown host": "https://nonexistent.invalid/v1"}
     key = None if name == "unknown host" else ONE
     if name == "bug":
         monkeypatch.setattr(SSEDecoder, "feed", lambda *_: 1 / 0)
@@ -87,11 +87,12 @@ async def test_no_key_in_a_provider(far_side: FarSide):
     assert {**sent, **headers} == dict(sent)
 
 
+@pytest.mark.usefixtures("plain_http")
 async def test_password_of_a_proxy(far_side: FarSide):
     """The password of a proxy is masked in what the proxy says of it."""
     far_side.queue(Status(502, f"no {ONE} here", content_type="text/plain"))
     address = far_side.url.replace("http://", f"http://user:{sys.intern('pass-word-1')}@")
-    provider = make_provider("openai/m", base_url="http://a.invalid/v1", proxy=address, retries=0)
+    provider = make_provider("openai/m", base_url="http://glm.invalid/v1", proxy=address, retries=0)
     with pytest.raises(GlmError) as caught:
         await deltas_of(provider)
     assert "pass-word-1" not in told(caught.value)

@@ -16,7 +16,7 @@ from glm_magic.errors import ConfigError
 from tests.far_side import GREETING, FarSide, Status, refused_url
 from tests.providers.asking import OPENAI, ask, fail
 
-pytestmark = pytest.mark.usefixtures("short_pauses")
+pytestmark = pytest.mark.usefixtures("short_pauses", "plain_http")
 
 # Reached through a proxy only: a far side takes a request for another host as one for itself.
 FAR = "http://glm.invalid/v1"
