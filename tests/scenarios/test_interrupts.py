@@ -67,10 +67,10 @@ def test_between_two_tries(loaded: Kernel, far_side: FarSide):
 
 #: Ctrl-C while an output is on its way to the front end, when *is_it* of its content.
 STRIKE = """
-import os, signal
+import os, signal, time
 def strike(message):
     if not struck and is_it(message["content"]):
-        struck.append(True)
+        struck.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
     return message
 struck = []
