@@ -13,7 +13,7 @@ from ..redact import Secret
 from ..wire.codes import classify
 from ..wire.openai import OpenAIDecoder, read_answer, request_body
 from ..wire.payload import objects_of, text_of
-from .address import is_local, normalise, origin_of
+from .address import OVER_TLS, is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json
 from .headers import Headers, shown
@@ -140,12 +140,7 @@ class OpenAIProvider(RemoteProvider):
         scheme, host = origin_of(self.base_url)
         if scheme == "http" and not is_local(self.base_url):
             what = f"a key is not sent to {host} over plain http."
-            raise ConfigError(what, remedy=_NO_PLAIN_KEY)
-
-
-_NO_PLAIN_KEY = (
-    "Use https, or an SSH tunnel to a port of this machine; a server without a key may do without."
-)
+            raise ConfigError(what, remedy=f"{OVER_TLS}.")
 
 
 def _is_key(text: str) -> bool:

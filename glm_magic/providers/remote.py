@@ -13,7 +13,7 @@ from ..config import may_be_plain, proxy_for
 from ..errors import ConfigError, ProviderError
 from ..messages import Delta, Message, Reply
 from ..redact import hide_password
-from .address import check_proxy, host_of, is_local, origin_of
+from .address import OVER_TLS, check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
 from .headers import Headers, hidden
 from .http import Transport
@@ -170,7 +170,7 @@ def check_plain(url: str) -> None:
     if scheme == "http" and not is_local(url) and not may_be_plain(host):
         what = f"nothing is sent to {host} over plain http, where others can read along."
         remedy = (
-            "Use https, or an SSH tunnel to a port of this machine; or, if you trust the network: "
+            f"{OVER_TLS}; or, if you trust the network: "
             f'%config GlmConfig.plain_http = "{host}" (GLM_PLAIN_HTTP={host})'
         )
         raise ConfigError(what, remedy=remedy)
