@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from ..errors import ConfigError, NetworkError
 
 #: What to do about an address that is plain http and not on this machine.
-OVER_TLS = "Use https, or a port of this machine that SSH takes there (ssh -L 8000:127.0.0.1:8000 …)"
+OVER_TLS = "Use https, or a port that SSH brings to this machine (ssh -L 8000:127.0.0.1:8000 …)"
 
 _TAILS = ("/chat/completions", "/completions", "/models")
 
