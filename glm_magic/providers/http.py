@@ -75,6 +75,15 @@ class Answer:
             self.cut = translate(error, self._proxy)
             return self._left_over()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come."""
+        return self.cut is not None or self._content.at_eof()
+
+    def expect(self, phase: Phase) -> None:
+        """Be in *phase* from now on; its clock starts anew."""
+        self.phase, self._last = phase, None
+
     async def read_rest(self, limit: int) -> bytes:
         """Return the rest of the body, at most *limit* bytes of it."""
         body = bytearray()
