@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from glm_magic.redact import Secret, redact, settle
 from glm_magic.show.blocks import SHORT, BlockSplitter, split
 from glm_magic.show.disarm import disarm
 from glm_magic.show.html import render
@@ -24,6 +25,15 @@ SHAPES = (
     *("\t", "\x1b[", "\u202e", "a", "a\n"),
 )
 SIZE = 1000
+
+
+KEY = "sk-linear/0123+4567890abcdef"
+
+
+def masked(text: str) -> None:
+    """Take a live key out of *text*, and out of what may yet grow."""
+    redact(text)
+    settle(text)
 
 
 def splitter(markdown: str) -> None:
@@ -66,6 +76,13 @@ def grown(do: Callable[[str], object], make: Callable[[int], str], size: int = S
 def test_text(do, shape):
     """What is shown of a text, and read of a stream, is found in linear time."""
     assert grown(do, lambda size: (shape * size)[:size]) < 6
+
+
+@pytest.mark.parametrize("shape", [KEY, KEY[:-1], KEY[0], KEY[:9], f"{KEY[:-1]} {KEY} ", "a "])
+def test_keys(shape):
+    """Live keys, and what only begins like one, are looked for in linear time."""
+    Secret(KEY)
+    assert grown(masked, lambda size: (shape * size)[:size]) < 6
 
 
 @pytest.mark.parametrize("shape", ["$$\n", "\\[\n", "- a\n"])
