@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages import Delta, GrowingText, diff
+from ..messages import Delta, GrowingText
+from .blocks import BlockText, Key
 from .growth import Growth
-from .markdown import NO_BLOCK, Block, fenced, images, join_blocks, sources, strip_citations
+from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FINAL = ("finish", "done")
-_THINKING = ("think", "text_thinking")
 #: The types with a text that grows, and where it stands.
 _FIELDS: dict[str, tuple[str, ...]] = {
     "text": ("text",),
@@ -29,18 +29,8 @@ _SILENT = ("tool_calls", "tool_result")
 _ITEM_SIZE = 1000
 
 
-class _Key(NamedTuple):
-    segment: str
-    position: int
-    kind: str
-
-    @property
-    def is_thinking(self) -> bool:
-        return self.kind in _THINKING
-
-
 class _Change(NamedTuple):
-    key: _Key
+    key: Key
     #: What was put at the end of the item; None when it must be written anew.
     added: str | None
 
@@ -103,48 +93,6 @@ class _Item:
         self._frame, self._sum = text, GrowingText(text)
 
 
-class _Text:
-    """One of the two texts, in blocks; what stands before the first changed one stays as it is."""
-
-    def __init__(self) -> None:
-        self.keys: list[_Key] = []
-        self.first_changed = 0
-        self._blocks: list[Block] = []
-        self._pieces: list[GrowingText] = []  # what was shown for each block
-
-    def place(self, key: _Key) -> int:
-        """Add *key* at the end and return its place."""
-        self.keys.append(key)
-        self.change(len(self.keys) - 2)  # if that is code, its fence is closed now
-        return len(self.keys) - 1
-
-    def change(self, place: int) -> None:
-        """Have the block at *place* written anew, and all behind it."""
-        self.first_changed = max(0, min(self.first_changed, place))
-
-    def append(self, added: str) -> None:
-        """Put *added* at the end of the last block."""
-        self._pieces[-1].add(added)
-
-    def rewrite(self, blocks: list[Block]) -> Delta:
-        """Put *blocks* in place of the changed ones and return what that changes."""
-        start, self.first_changed = self.first_changed, len(self.keys)
-        old = "".join(piece.read() for piece in self._pieces[start:])
-        pieces = join_blocks(blocks, *self._end_before(start))
-        self._blocks[start:], self._pieces[start:] = blocks, list(map(GrowingText, pieces))
-        return diff(old, "".join(pieces))
-
-    def _end_before(self, start: int) -> tuple[Block, str]:
-        """Return the last block that is shown before the place *start*, and how the text ends."""
-        last, ending = NO_BLOCK, ""
-        while start and len(ending) < 2:  # noqa: PLR2004, as many as a blank line has
-            start -= 1
-            piece = self._pieces[start].read()
-            last = self._blocks[start] if piece and last == NO_BLOCK else last
-            ending = piece[-2:] + ending
-        return last, ending[-2:]
-
-
 class Transcript:
     """The message so far as two texts, answer and thinking, and how they change.
 
@@ -153,12 +101,12 @@ class Transcript:
 
     def __init__(self) -> None:
         self._growth = Growth()
-        self._items: dict[_Key, _Item] = {}
-        self._finished: dict[_Key, str] = {}  # Markdown that came whole
-        self._places: dict[_Key, int] = {}
-        self._texts = {True: _Text(), False: _Text()}  # the thinking, and the answer
-        self._unknown: dict[_Key, None] = {}
-        self._growing: _Key | None = None  # the last item of the last frame, if only that grew
+        self._items: dict[Key, _Item] = {}
+        self._finished: dict[Key, str] = {}  # Markdown that came whole
+        self._places: dict[Key, int] = {}
+        self._texts = {True: BlockText(), False: BlockText()}  # the thinking, and the answer
+        self._unknown: dict[Key, None] = {}
+        self._growing: Key | None = None  # the last item of the last frame, if only that grew
 
     @property
     def unknown(self) -> list[str]:
@@ -213,7 +161,7 @@ class Transcript:
     def _take(self, position: int, part: JSON) -> Iterator[_Change]:
         segment = text_of(part, "logic_id") or f"#{position}"
         for index, entry in enumerate(objects_of(part, "content")):
-            key = _Key(segment, index, text_of(entry, "type"))
+            key = Key(segment, index, text_of(entry, "type"))
             is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
             if key.kind in _FIELDS:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
@@ -223,7 +171,7 @@ class Transcript:
                 self._unknown |= {} if key.kind in _SILENT else {key: None}
                 yield _Change(key, "")
 
-    def _take_text(self, key: _Key, entry: JSON, *, is_final: bool) -> str | None:
+    def _take_text(self, key: Key, entry: JSON, *, is_final: bool) -> str | None:
         if key not in self._items:
             self._items[key] = _Item(repeats=key.kind == "execution_output")
             self._place(key)
@@ -231,7 +179,7 @@ class Transcript:
         take = item.finish if is_final else item.grow
         return take(text, self._growth)
 
-    def _take_whole(self, key: _Key, part: JSON, entry: JSON) -> str | None:
+    def _take_whole(self, key: Key, part: JSON, entry: JSON) -> str | None:
         if key.kind == "image":
             urls = [text_of(image, "image_url") for image in objects_of(entry, "image")]
             markdown = images(urls)
@@ -244,18 +192,18 @@ class Transcript:
         self._finished[key] = markdown
         return None
 
-    def _place(self, key: _Key) -> None:
+    def _place(self, key: Key) -> None:
         if key not in self._places:
             self._places[key] = self._texts[key.is_thinking].place(key)
 
-    def _is_at_end(self, key: _Key, added: str | None) -> bool:
+    def _is_at_end(self, key: Key, added: str | None) -> bool:
         # Code that grows goes on inside its fence, unless it holds what makes that longer.
         is_code = key.kind == "code" and "`" not in (added or "`")
         is_running = key.kind == "text" or key.is_thinking or is_code
         is_newest = self._texts[key.is_thinking].keys[-1] == key
         return added is not None and is_running and is_newest and self._items[key].is_shown
 
-    def _append(self, key: _Key, added: str) -> str:
+    def _append(self, key: Key, added: str) -> str:
         item = self._items[key]
         if key.kind == "text":
             added, item.held = strip_citations(item.held + added, is_open=True)
@@ -269,7 +217,7 @@ class Transcript:
             [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
         )
 
-    def _block(self, key: _Key, *, is_end: bool) -> str:
+    def _block(self, key: Key, *, is_end: bool) -> str:
         if key in self._finished:
             return self._finished[key]
         item = self._items[key]

@@ -95,6 +95,11 @@ def test_growing_text(shape):
     assert grown(splitter, lambda size: (shape * size)[:size], SHORT) < 9
 
 
+def output(words: str) -> dict[str, str]:
+    """Return an item of what code has printed."""
+    return {"type": "execution_output", "content": words}
+
+
 STREAMS: dict[str, Callable[[int], object]] = {
     "text": lambda number: frame(text(f"w{number} ")),
     "marks": lambda _: frame(text("【a")),
@@ -103,6 +108,7 @@ STREAMS: dict[str, Callable[[int], object]] = {
     "items": lambda number: frame(text("hello"), logic_id=f"L{number}"),
     "finished items": lambda number: frame(text("a"), logic_id=f"L{number}", part="finish"),
     "unknown": lambda number: frame({"type": f"k{number}"}),
+    "output that repeats": lambda number: frame(output("2"), logic_id=f"L{number}"),
 }
 
 
