@@ -119,7 +119,8 @@ async def _read_events(
     while chunk:
         events = sse.feed(decoder.join(chunk))
         for delta in (delta for event in events for delta in decoder.decode(event)):
-            size += len(delta.content) + len(delta.reasoning) - delta.retract
+            size += len(delta.content) - delta.retract
+            size += len(delta.reasoning) - delta.retract_reasoning
             notices += bool(delta.notice)
             yield delta
         _check_size(size + NOTICE_SIZE * notices + decoder.kept)
