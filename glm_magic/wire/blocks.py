@@ -7,6 +7,9 @@ from typing import NamedTuple
 from ..messages import Delta, GrowingText, diff
 from .markdown import NOWHERE, Block, Place, join_blocks
 
+#: What a block that is written anew costs beside its text, in characters.
+_BLOCK_COST = 500
+
 
 class Key(NamedTuple):
     """Where a block comes from: an item of a chatglm.cn message."""
@@ -27,6 +30,8 @@ class BlockText:
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.first_changed = 0
+        #: About how many characters were written anew so far, or taken back.
+        self.cost = 0
         self._pieces: list[GrowingText] = []  # what was shown for each block
         self._places: list[Place] = []  # where each of them left the text, when it was written
 
@@ -51,4 +56,6 @@ class BlockText:
         # That place holds: only the last block grows, and it is written anew once it is not.
         pieces, places = join_blocks(blocks, self._places[start - 1] if start else NOWHERE)
         self._pieces[start:], self._places[start:] = map(GrowingText, pieces), places
-        return diff(old, "".join(pieces))
+        new = "".join(pieces)
+        self.cost += len(old) + len(new) + _BLOCK_COST * len(blocks)
+        return diff(old, new)

@@ -27,6 +27,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 _SILENT = ("tool_calls", "tool_result")
 #: What an item takes beside its text, in characters.
 _ITEM_SIZE = 1000
+#: Characters that may be written anew for each that comes: where the end of a long text is to be
+#: taken back at every frame, the changes of several frames are written at once.
+_WORTH = 16
 
 
 class _Change(NamedTuple):
@@ -96,7 +99,8 @@ class _Item:
 class Transcript:
     """The message so far as two texts, answer and thinking, and how they change.
 
-    Items stand in the order of their first arrival.
+    Items stand in the order of their first arrival. What changes elsewhere than at the end is
+    given out at once unless that has become too much to be taken back and said again each time.
     """
 
     def __init__(self) -> None:
@@ -107,6 +111,8 @@ class Transcript:
         self._texts = {True: BlockText(), False: BlockText()}  # the thinking, and the answer
         self._unknown: dict[Key, None] = {}
         self._growing: Key | None = None  # the last item of the last frame, if only that grew
+        self._is_late = False  # whether something is not written yet as it should be
+        self._earned = 0  # how many characters may have been written anew by now
 
     @property
     def unknown(self) -> list[str]:
@@ -123,19 +129,23 @@ class Transcript:
         was_delta = self._growth.is_delta
         every = [change for entry in enumerate(parts) for change in self._take(*entry)]
         changes = [change for change in every if change.added != ""]
-        # Nearly every frame only prolongs the newest text; the others have it written anew.
-        is_plain = all(starmap(self._is_at_end, changes))
+        is_turned = was_delta != self._growth.is_delta
+        # Nearly every frame only prolongs the newest text; the others have it written anew, or
+        # kept for later what is not at an end.
+        is_plain = not self._is_late and all(starmap(self._is_at_end, changes))
         is_last = len(changes) == 1 and changes[0].key == every[-1].key
         is_repeating = self._growth.mode == "cumulative"
         self._growing = every[-1].key if is_plain and is_last and is_repeating else None
-        if is_plain:
-            added: dict[bool, str] = {True: "", False: ""}
-            for key, text in changes:
+        is_due = not is_plain and (is_turned or self._is_due())
+        added: dict[bool, str] = {True: "", False: ""}
+        for key, text in changes:
+            if is_plain or (not is_due and self._is_at_end(key, text)):
                 added[key.is_thinking] += self._append(key, text or "")
-            return Delta(added[False], added[True])
-        for key, _ in changes:
-            self._texts[key.is_thinking].change(self._places[key])
-        return self.write(is_end=False, is_all=was_delta != self._growth.is_delta)
+            else:
+                self._change(key)
+        if is_due:
+            return self.write(is_end=False, is_all=is_turned)
+        return Delta(added[False], added[True])
 
     def prolong(self, added: str) -> Delta | None:
         """Take in the last frame once more, with *added* behind the text of its last item.
@@ -146,11 +156,13 @@ class Transcript:
         if key is None or not self._is_at_end(key, added):
             return None
         self._items[key].prolong(added)
+        self._earned += _WORTH * len(added)
         added = self._append(key, added)
         return Delta(reasoning=added) if key.is_thinking else Delta(added)
 
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
+        self._is_late = False
         if is_all:
             for text in self._texts.values():
                 text.change(0)
@@ -171,13 +183,24 @@ class Transcript:
                 self._unknown |= {} if key.kind in _SILENT else {key: None}
                 yield _Change(key, "")
 
+    def _is_due(self) -> bool:
+        return self._texts[False].cost + self._texts[True].cost <= self._earned
+
+    def _change(self, key: Key) -> None:
+        self._is_late = True
+        self._texts[key.is_thinking].change(self._places[key])
+        if key in self._items:
+            self._items[key].is_shown = False  # nothing can be put behind what is to change
+
     def _take_text(self, key: Key, entry: JSON, *, is_final: bool) -> str | None:
         if key not in self._items:
             self._items[key] = _Item(repeats=key.kind == "execution_output")
             self._place(key)
         item, text = self._items[key], text_of(entry, *_FIELDS[key.kind])
         take = item.finish if is_final else item.grow
-        return take(text, self._growth)
+        added = take(text, self._growth)
+        self._earned += _WORTH * (_ITEM_SIZE + len(text if added is None else added))
+        return added
 
     def _take_whole(self, key: Key, part: JSON, entry: JSON) -> str | None:
         if key.kind == "image":
@@ -190,10 +213,12 @@ class Transcript:
             return ""
         self._place(key)
         self._finished[key] = markdown
+        self._earned += _WORTH * (_ITEM_SIZE + len(markdown))
         return None
 
     def _place(self, key: Key) -> None:
         if key not in self._places:
+            self._is_late = True
             self._places[key] = self._texts[key.is_thinking].place(key)
 
     def _is_at_end(self, key: Key, added: str | None) -> bool:
