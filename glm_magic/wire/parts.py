@@ -65,8 +65,10 @@ class _Item:
         """Take in all of the text and return what that appends (None: it may be anything)."""
         # An empty text says that the item is finished, but takes nothing back.
         text = text or self.text(growth)
-        if self.is_final and text == self._last:
-            return ""
+        if text == self._last:
+            if self.is_final:
+                return ""
+            text = self._last  # one of the two, which may be large, is enough
         growth.settle(self._last, self._sum.read(), text)
         self.is_final = True
         self._begin(text)

@@ -18,8 +18,8 @@ from tests.providers.asking import OPENAI, WIRES, Wire
 
 PIECE = "word " * 2**14
 ASCII = "0123456789" * 10**6
-#: One character has Python take four bytes for each of them.
-WIDE = "😀" + ASCII
+#: One character has Python take four bytes for each of them; an event may have 16 MiB.
+WIDE = "😀" + "0123456789" * 1_677_000
 
 
 def openai_events(pieces: Iterable[str]) -> Iterator[bytes]:
@@ -66,7 +66,7 @@ def cut_off(name: str, chunks: Callable[[Wire], Iterable[bytes]], words: str, **
 
 LARGE = (
     Large("line of 10 MB", lambda wire: wire.stream([ASCII]), text=ASCII, wires=DIALECTS),
-    Large("line of 10 MB, wide", lambda wire: wire.stream([WIDE]), text=WIDE, wires=DIALECTS),
+    Large("line of 16 MiB, wide", lambda wire: wire.stream([WIDE]), text=WIDE, wires=DIALECTS),
     Large(
         "tiny pieces",
         lambda wire: batched(wire.stream(["text"] * 2**17)),
