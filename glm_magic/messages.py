@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
@@ -108,7 +108,9 @@ class Delta:
     *retract_reasoning* off the reasoning), then *content* and *reasoning* are
     added. *notice* is a remark in the user's words, *progress* one that is worth
     showing only until the next step. The last delta carries
-    *finish_reason*, and *usage* and *conversation_id* where known.
+    *finish_reason*, and *usage* and *conversation_id* where known. *rest* gives
+    what was kept back so far, as it may be a mark and no text: for whoever stops
+    the stream before its end.
     """
 
     content: str = ""
@@ -122,6 +124,7 @@ class Delta:
     usage: Usage | None = None
     conversation_id: str | None = None
     model: str | None = None
+    rest: Callable[[], Sequence[Delta]] | None = field(default=None, repr=False, compare=False)
 
 
 #: Characters that are compared at once; one by one they take a hundred times as long.
@@ -213,6 +216,7 @@ class Reply:
     is_shown: Callable[[], bool] | None = field(default=None, repr=False)
     #: Seconds from the start to the first word of the answer.
     thought: float | None = field(default=None, repr=False)
+    _rest: Callable[[], Sequence[Delta]] | None = field(default=None, repr=False)
     _content: GrowingText = field(default_factory=GrowingText, repr=False)
     _reasoning: GrowingText = field(default_factory=GrowingText, repr=False)
 
@@ -257,6 +261,7 @@ class Reply:
         if delta.notice:
             self.notices.append(redact(delta.notice))
         self.progress = delta.progress
+        self._rest = delta.rest or self._rest
         self.tool_calls = delta.tool_calls or self.tool_calls
         self.usage = delta.usage or self.usage
         self.conversation_id = delta.conversation_id or self.conversation_id
@@ -268,6 +273,9 @@ class Reply:
     def finish(self, reason: Finish) -> None:
         """Mark the reply as ended; the first reason stays."""
         if self.finish_reason is None:
+            for delta in self._rest() if self._rest and reason == "cancelled" else ():
+                self.add(delta)
+            self._rest = None  # it holds all that was read
             self.finish_reason = reason
             self.ended = time.monotonic()
 

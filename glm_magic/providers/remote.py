@@ -124,6 +124,7 @@ class RemoteProvider(ABC):
         async with self._transport.request("POST", url, call.headers, body) as answer:
             if answer.status != OK:
                 raise await refusal(call, answer)
+            yield Delta(rest=call.decoder.rest)
             async with aclosing(read(call, answer)) as deltas:
                 try:
                     async for delta in deltas:
