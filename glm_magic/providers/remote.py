@@ -188,3 +188,4 @@ async def _count_down(why: str, seconds: float) -> AsyncGenerator[Delta, None]:
     while (left := end - loop.time()) > 0:
         yield Delta(progress=f"{why}; asking again in {math.ceil(left)} s")
         await asyncio.sleep(min(left, 1.0))
+    yield Delta()  # else the countdown would stand there while the next try is silent
