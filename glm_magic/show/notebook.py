@@ -49,6 +49,7 @@ class NotebookView:
         self._displays: list[str] = []
         self._shown: list[Bundle] = []
         self._due = 0.0
+        self._drawn = ("", "")
         self._heard = time.monotonic()
         self._begin()
 
@@ -63,10 +64,12 @@ class NotebookView:
         now = time.monotonic()
         if now < self._due:
             return
-        self._take_in(reply, now)
+        self._take_in(reply)
         source = "".join(self._live) + self._splitter.tail
-        parts = (self._thinking(reply), disarm(source), self._remark(reply, now))
-        self._show(self._group, _join(parts))
+        drawn = (self._thinking(reply), disarm(source))
+        if drawn != self._drawn:  # silence is what does not change the screen
+            self._drawn, self._heard = drawn, now
+        self._show(self._group, _join((*drawn, self._remark(reply, now))))
         self._due = time.monotonic() + PAUSE + PAUSE_PER_KILO * len(source) / 1000
 
     def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
@@ -79,13 +82,11 @@ class NotebookView:
             self._publish(0, bundle, {"glm_magic": receipt})
         self._empty(range(1, len(self._displays)))
 
-    def _take_in(self, reply: Reply, now: float) -> None:
+    def _take_in(self, reply: Reply) -> None:
         text = reply.settled_text
         if not text.startswith(self._text):  # taken back: what is frozen may be wrong
             self._empty(range(1, self._group + 1))
             self._begin()
-        if len(text) > len(self._text) or (reply.reasoning and not text):
-            self._heard = now
         self._live += self._splitter.feed(text[len(self._text) :])
         self._text = text
         self._freeze(reply)
