@@ -749,6 +749,7 @@ class Panel {
   hearStatus(status) {
     if (status.busy !== this.now.busy) this.announce(status.busy);
     if (!status.busy) this.line.settle("stop");
+    if (status.error) this.alert.textContent = status.error;
     this.showStatus(status);
   }
 

@@ -280,6 +280,12 @@ def test_remarks_are_shown(front: Front):
     ]
 
 
+def test_what_went_wrong_is_an_alert(front: Front):
+    """An error that comes with the status is shown, and the next status leaves it there."""
+    front.say(status(error="not all could be shown"), status(error=""))
+    assert "not all could be shown" == front.page.locator(".glm-alert").inner_text()
+
+
 def test_foreign_text_stays_text(front: Front):
     """Markup in a name, a note, an error or a preview is shown as it is, and does nothing."""
     hostile = item("a1", ATTACK, ["<p>x</p>"], notes=[ATTACK], verdict=ATTACK, footer=ATTACK)
