@@ -17,7 +17,7 @@ from ..messages import Message, Reply
 from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
-from ..show.remarks import GOES_ON, footer, verdict
+from ..show.remarks import GOES_ON, beginning, footer, left_out, verdict
 from ..wire.think import whole
 
 #: What goes over the wire: JSON.
@@ -158,7 +158,7 @@ class Items:
     def _update(self, item: Item, said: _Said) -> JSON | None:
         if item.id not in self._undrawn:
             try:
-                return item.update(said.text, said.reasoning, said.head())
+                return item.update(beginning(said.text), beginning(said.reasoning), said.head())
             except Exception as error:  # noqa: BLE001, a rim: all else is still to be shown
                 what = tidy(f"{type(error).__name__}: {error}")
                 self._undrawn[item.id] = f"shown as plain text, as it cannot be drawn: {what}"
@@ -183,7 +183,7 @@ class _Said:
             return {**_QUIET, "verdict": self.failure}
         return {
             "footer": footer(reply) if reply.done else "",
-            "notes": list(dict.fromkeys(reply.notices)),
+            "notes": list(filter(None, [left_out(reply), *dict.fromkeys(reply.notices)])),
             "verdict": verdict(reply).replace(GOES_ON, "") if reply.done else "",
             "thought_seconds": self._thought_seconds(reply),
             "done": reply.done,

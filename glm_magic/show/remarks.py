@@ -24,6 +24,9 @@ _VERDICTS = {
     "tool_calls": "the model asks to call a tool, which %glm does not do",
 }
 
+#: Characters of a text that a browser is given: a page with more of them hardly moves any more.
+MOST_SHOWN = 2**20
+
 #: Seconds of silence after which the time is shown.
 PATIENCE = 2.0
 
@@ -48,6 +51,19 @@ def footer(reply: Reply) -> str:
     if tokens and reply.elapsed > 0:
         parts.append(f"{tokens / reply.elapsed:.0f} tokens/s")
     return " · ".join(parts)
+
+
+def beginning(text: str) -> str:
+    """Return as much of *text* as a browser can show."""
+    return text[:MOST_SHOWN]
+
+
+def left_out(reply: Reply) -> str:
+    """Return a remark when not all of *reply* is given to the browser, else ""."""
+    size = len(reply.text)
+    if size <= MOST_SHOWN:
+        return ""
+    return f"only the first {MOST_SHOWN:,} of {size:,} characters are shown; the reply has them all"
 
 
 def waiting(reply: Reply, silence: float) -> str:
