@@ -75,7 +75,7 @@ class OpenAIProvider(RemoteProvider):
         """Return the models the server lists, or an empty list when it does not say."""
         url = self.base_url + "/models"
         headers = self._headers(self._key()) | self._extra_headers
-        async with self._transport.request("GET", url, headers) as answer:
+        async with await self._transport.request("GET", url, headers) as answer:
             payload = read_json(await read_whole(answer)) or {}
         if answer.status == OK:
             return [name for entry in objects_of(payload, "data") if (name := text_of(entry, "id"))]

@@ -121,7 +121,7 @@ class RemoteProvider(ABC):
                 yield Delta(notice=notice)
         body = json.dumps(call.request.body).encode()
         url = call.request.url
-        async with self._transport.request("POST", url, call.headers, body) as answer:
+        async with await self._transport.request("POST", url, call.headers, body) as answer:
             if answer.status != OK:
                 raise await refusal(call, answer)
             yield Delta(rest=call.decoder.rest)
@@ -137,7 +137,7 @@ class RemoteProvider(ABC):
     async def touch(self, url: str) -> int:
         """Return the HTTP status that a GET of *url* has, without a key; raises ProviderError."""
         headers: Headers = {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
-        async with self._transport.request("GET", url, headers) as answer:
+        async with await self._transport.request("GET", url, headers) as answer:
             return answer.status
 
     def proxy_to(self, url: str) -> str:
