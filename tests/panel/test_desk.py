@@ -106,10 +106,11 @@ def test_a_question_is_answered_in_patches(view: View):
 def test_a_change_does_not_wait_for_the_clock_of_the_silence(view: View):
     """While an answer comes, the next words are told with the next patch, not a second later."""
     view.ask("set", name="model", value="echo/slow")
-    view.desk.receive({"op": "send", "id": "1", "text": "one two three"})
-    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["text_tail"]["text"] == "one")
+    view.desk.receive({"op": "send", "id": "1", "text": "word " * 400})
+    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["id"] == "a1" and m["blocks"])
 
     async def seconds() -> float:
+        view.desk._timer = None  # as after a patch
         view.desk.flush()  # busy: the seconds are to go on
         view.desk._on_change()
         assert view.desk._timer is not None
