@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import ProviderError
-from .history import Exchange, check, fit, flat, go_on_after
+from .history import Change, Exchange, change, check, fit, flat, go_on_after, undone
 from .loop import run_sync
 from .messages import Delta, Message, Reply, Usage
 from .providers.base import Options, Provider
@@ -60,8 +60,8 @@ class Conversation:
         self.answering: tuple[Answering, ...] = ()
         #: Called, on any thread, after each change of what is said here.
         self.listeners: set[Callable[[], None]] = set()
-        # What `undo` goes back to.
-        self._earlier: list[tuple[Exchange, ...]] = []
+        # What `undo` takes back, oldest first.
+        self._changes: list[Change] = []
 
     @property
     def provider(self) -> Provider:
@@ -167,8 +167,8 @@ class Conversation:
 
         After a `clear` and a question, it brings back what was there before both.
         """
-        if self._earlier:
-            self.exchanges = self._earlier.pop()
+        if self._changes:
+            self.exchanges = undone(self._changes.pop(), self.exchanges)
         elif self.exchanges:
             self.exchanges = self.exchanges[:-1]
         else:
@@ -180,7 +180,7 @@ class Conversation:
     @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
-        return bool(self._earlier or self.exchanges)
+        return bool(self._changes or self.exchanges)
 
     def clear(self) -> None:
         """Forget all exchanges; `undo` brings them back."""
@@ -208,7 +208,7 @@ class Conversation:
 
     def replaces(self, other: Conversation) -> None:
         """Make `undo` bring back the exchanges of *other*, whose place this one takes."""
-        self._earlier.append(other.exchanges)
+        self._changes.append(change(other.exchanges, self.exchanges))
 
     async def _answer(
         self,
@@ -272,7 +272,7 @@ class Conversation:
 
     def _change(self, exchanges: tuple[Exchange, ...]) -> None:
         if self.exchanges:
-            self._earlier.append(self.exchanges)
+            self._changes.append(change(self.exchanges, exchanges))
         self.exchanges = exchanges
         self.tell()
 

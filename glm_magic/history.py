@@ -32,6 +32,33 @@ class Exchange:
         return self.question, self.answer
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change took away: *taken*, between the first *head* exchanges and the last *tail*."""
+
+    head: int
+    taken: tuple[Exchange, ...]
+    tail: int
+
+
+def change(old: Sequence[Exchange], new: Sequence[Exchange]) -> Change:
+    """Say what brings *old* back from *new*, and keep nothing else."""
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    return Change(head, tuple(old[head : len(old) - tail]), tail)
+
+
+def _alike(some: Sequence[Exchange], others: Sequence[Exchange]) -> int:
+    """Return how many exchanges both begin with, the very same ones."""
+    pairs = zip(some, others, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a is not b), min(len(some), len(others)))
+
+
+def undone(change: Change, new: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
+    """Return what was there before *change*, which led to *new*."""
+    return new[: change.head] + change.taken + new[len(new) - change.tail :]
+
+
 def flat(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
     """Return the messages of *exchanges*, in order."""
     return tuple(message for exchange in exchanges for message in exchange.messages)

@@ -9,11 +9,12 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from glm_magic.conversation import Conversation
 from glm_magic.errors import NetworkError, ProviderError
 from glm_magic.history import Exchange
+from glm_magic.loop import run_sync
 from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage
 from glm_magic.providers.base import Options
 from glm_magic.providers.echo import EchoProvider
@@ -457,21 +458,39 @@ async def test_undo_of_a_replacement():
 
 
 class Changes(RuleBasedStateMachine):
-    """Asking, clearing and undoing in any order, beside a plain list of states."""
+    """Asking, asking again, clearing, going back and undoing, beside a plain list of states."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conversation = Conversation(EchoProvider())
         self.states: list[list[str]] = [[]]
+        self.cells = 0
 
     @rule(text=st.sampled_from("abc"))
     def ask(self, text: str) -> None:
         """Ask one more question; the first after a `clear` is one change with it."""
-        self.conversation.ask_sync(text)
+        self.cells += 1
+        run_sync(ask(self.conversation, text, f"c{self.cells}"))
         now = [*self.states[-1], text]
         self.states[-1:] = (
             [now] if not self.states[-1] and self.states[1:] else [*self.states[-1:], now]
         )
+
+    @precondition(lambda self: self.states[-1])
+    @rule(text=st.sampled_from("abc"), data=st.data())
+    def ask_again(self, text: str, data: st.DataObject) -> None:
+        """Ask in the place of an earlier question."""
+        place = data.draw(st.integers(0, len(self.states[-1]) - 1))
+        run_sync(ask(self.conversation, text, self.conversation.exchanges[place].cell))
+        self.states += [[*self.states[-1][:place], text, *self.states[-1][place + 1 :]]]
+
+    @precondition(lambda self: self.states[-1])
+    @rule(data=st.data())
+    def rewind(self, data: st.DataObject) -> None:
+        """Go back to before an earlier question."""
+        place = data.draw(st.integers(0, len(self.states[-1]) - 1))
+        self.conversation.rewind(self.conversation.exchanges[place].question)
+        self.states += [self.states[-1][:place]]
 
     @rule()
     def clear(self) -> None:
