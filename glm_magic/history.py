@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import Any
 
 from .config import KEY_REMEDY, know_keys
-from .errors import PromptError
+from .errors import ConfigError, PromptError
 from .messages import Message, Reply
 from .redact import has_key
 
@@ -30,6 +33,15 @@ class Exchange:
     def messages(self) -> tuple[Message, Message]:
         """Both, in order."""
         return self.question, self.answer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answering:
+    """A question whose answer still grows in *reply*; *task* is what fills it."""
+
+    question: Message
+    reply: Reply
+    task: asyncio.Task[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +83,55 @@ def check(*texts: str) -> None:
         raise PromptError("there is a key in this prompt; nothing was sent.", remedy=KEY_REMEDY)
 
 
+def last_answer(exchanges: Sequence[Exchange], *, is_unanswered: bool) -> Exchange:
+    """Return the exchange to go on with: the last, unless the question after it *is_unanswered*.
+
+    Raises ConfigError when there is none, or no text in it.
+    """
+    if is_unanswered or (exchanges and not exchanges[-1].answer.content):
+        what = "the last question got no answer to go on with: thinking alone is not remembered."
+        raise ConfigError(what, remedy="Ask it again.")
+    if not exchanges:
+        what = "this conversation has no answer to go on with."
+        raise ConfigError(what, remedy="%glmcmd status lists those there are.")
+    return exchanges[-1]
+
+
 def go_on_after(exchange: Exchange) -> Message:
     """Return the request for the rest of an answer, in the language of its question."""
     is_chinese = any("\u4e00" <= char <= "\u9fff" for char in exchange.question.content)
     return Message("user", _GO_ON_CHINESE if is_chinese else _GO_ON)
+
+
+def compose(
+    system: str | None, exchanges: Sequence[Exchange], asked: Sequence[Message], budget: int
+) -> tuple[list[Message], str]:
+    """Return what to send to have *asked* answered after *exchanges*, and a notice.
+
+    The oldest exchanges are left out as *budget* asks.
+    """
+    head = [Message("system", system)] if system else []
+    kept, notice = fit(exchanges, [*head, *asked], budget)
+    return sendable([*head, *flat(kept), *asked]), notice
+
+
+def sendable(messages: Sequence[Message]) -> list[Message]:
+    """Return *messages* without the tool calls that no result follows: strict servers refuse those.
+
+    An answer that was nothing but such calls is left out.
+    """
+    kept = (_with_results(messages, place) for place in range(len(messages)))
+    return [message for message in kept if message is not None]
+
+
+def _with_results(messages: Sequence[Message], place: int) -> Message | None:
+    message = messages[place]
+    if not message.tool_calls:
+        return message
+    results = takewhile(lambda each: each.role == "tool", messages[place + 1 :])
+    ids = {result.tool_call_id for result in results}
+    calls = tuple(call for call in message.tool_calls if call.id in ids)
+    return replace(message, tool_calls=calls) if calls or message.content else None
 
 
 def fit(

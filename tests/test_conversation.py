@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from glm_magic import redact
 from glm_magic.conversation import Conversation
-from glm_magic.errors import NetworkError, ProviderError
+from glm_magic.errors import ConfigError, NetworkError, ProviderError
 from glm_magic.history import Exchange
 from glm_magic.loop import run_sync
 from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage
 from glm_magic.providers.base import Options
 from glm_magic.providers.echo import EchoProvider
-from tests.scripted import ScriptedProvider, says
+from glm_magic.redact import Secret
+from tests.scripted import ScriptedProvider, Step, says
 
 
 def user(text: str) -> Message:
@@ -374,9 +376,91 @@ async def test_go_on_that_fails():
 
 
 async def test_go_on_with_nothing():
-    """Without an answer there is nothing to go on with."""
-    with pytest.raises(ValueError, match="no answer"):
-        await collect(Conversation(ScriptedProvider()).go_on())
+    """Without an answer there is nothing to go on with, and that is said before any step."""
+    with pytest.raises(ConfigError, match="no answer to go on with"):
+        Conversation(ScriptedProvider()).go_on()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Delta(reasoning="Hm.")],
+        says(reasoning="Hm.", finish_reason="length"),
+        says(),
+        [NetworkError("refused.")],
+        says(tool_calls=(ToolCall("c1", "search", "{}"),)),
+    ],
+)
+async def test_go_on_after_a_question_without_an_answer(script: list[Step]):
+    """After a question that got no text, an older answer is not meant: the user is told to ask."""
+    conversation = await asked("one", provider=ScriptedProvider(says("A"), script, says("C")))
+    with suppress(NetworkError):
+        await ask(conversation, "two")
+    with pytest.raises(ConfigError, match="Ask it again"):
+        conversation.go_on()
+    assert 2 == len(conversation.provider.sent)
+    assert ("one", "A") == texts(conversation)[0]
+    await ask(conversation, "two")
+    await collect(conversation.go_on())
+    assert ("two", "Cok") == texts(conversation)[-1]
+
+
+async def test_go_on_after_undo():
+    """Whoever takes something back means what is last then, whatever got no answer before."""
+    conversation = await asked("one", "two", provider=ScriptedProvider(says("A"), says("B"), []))
+    await ask(conversation, "three")
+    conversation.undo()
+    await collect(conversation.go_on())
+    assert texts(conversation) == [("one", "Aok")]
+
+
+async def test_go_on_masks_keys_alone(monkeypatch):
+    """A key that the two parts make together is masked; a word that stands for none is not."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    Secret("ollama")
+    script = [Delta(content="ollama and sk-plan")]
+    provider = ScriptedProvider(script, says("ted-0123456789."))
+    conversation = await asked("one", provider=provider)
+    await collect(conversation.go_on())
+    assert texts(conversation) == [("one", "ollama and ***.")]
+
+
+# -- Tool calls ----------------------------------------------------------------------------------
+
+CALLS = (ToolCall("c1", "search", "{}"), ToolCall("c2", "add", "{}"))
+
+
+async def called(words: str, *added: Message) -> Conversation:
+    """Return a conversation whose answer says *words* and asks for two calls; *added* follow."""
+    provider = ScriptedProvider(says(words, finish_reason="tool_calls", tool_calls=CALLS))
+    conversation = await asked("one", provider=provider)
+    conversation.exchanges += tuple(
+        Exchange(result, told(f"so {number}")) for number, result in enumerate(added)
+    )
+    return conversation
+
+
+async def test_tool_call_without_a_result_is_not_sent():
+    """A call that nobody carried out stays in the history; strict servers get only the words."""
+    conversation = await called("Let me see.")
+    await ask(conversation, "two")
+    assert [user("one"), told("Let me see."), user("two")] == conversation.provider.sent[-1]
+    assert CALLS == conversation.messages[1].tool_calls
+
+
+async def test_tool_call_without_words_is_left_out():
+    """An answer that was nothing but calls is not sent at all."""
+    conversation = await called("")
+    assert [user("one"), user("two")] == conversation.preview("two")
+
+
+async def test_tool_call_with_its_result_is_sent():
+    """Whoever adds the results keeps the calls; one without a result is not sent."""
+    result = Message("tool", "42", tool_call_id="c1")
+    conversation = await called("", result)
+    wanted = [user("one"), Message("assistant", "", tool_calls=CALLS[:1]), result, told("so 0")]
+    assert [*wanted, user("two")] == conversation.preview("two")
 
 
 # -- fork, undo, clear ---------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
         return None
     reply = Reply()
     if arguments.go_on:
-        deltas = _go_on(conversation, options, reply)
+        deltas = conversation.go_on(options=options, reply=reply)
     else:
         deltas = conversation.stream(
             filled.text,
@@ -128,17 +128,6 @@ def _conversation(state: State, arguments: Arguments) -> Conversation:
     if arguments.system is not None:
         conversation.system = arguments.system
     return conversation
-
-
-def _go_on(
-    conversation: Conversation, options: Options, reply: Reply
-) -> AsyncGenerator[Delta, None]:
-    if not conversation.exchanges:
-        raise ConfigError(
-            f"the conversation {conversation.label!r} has no answer to go on with.",
-            remedy="%glmcmd history lists the conversations.",
-        )
-    return conversation.go_on(options=options, reply=reply)
 
 
 def _options(state: State, arguments: Arguments) -> Options:

@@ -132,8 +132,6 @@ class Desk:
         """Ask for the rest of the last answer."""
         self.check_idle()
         conversation = self.get_ready()
-        if not conversation.exchanges:
-            raise ConfigError("there is no answer to go on with.")
         reply = Reply()
         stream = conversation.go_on(options=self.options(), reply=reply)
         self._start(stream, None, reply)

@@ -246,6 +246,21 @@ def test_half_a_character_is_shown_as_lost(view: View):
     assert b"a \xef\xbf\xbd b" in json.dumps([kept, exports], ensure_ascii=False).encode()
 
 
+def test_continue_after_a_failure(view: View):
+    """After a question without an answer, Continue is refused; once it is undone, it goes on."""
+    view.ask("set", name="model", value="echo/fail")
+    view.ask("send", text="one two three four")
+    view.ask("set", name="model", value="zai")
+    view.ask("send", text="anybody there?")
+    view.ask("set", name="model", value="echo")
+    refused = view.ask("continue")
+    assert (refused["ok"], refused["error"].endswith("Ask it again.")) == (False, True)
+    assert ["one two three four", "one two", "anybody there?", ""] == view.said()
+    view.ask("undo")
+    assert view.ask("continue")["ok"]
+    assert len("one two") < len(view.items["a1"]["text"])
+
+
 def test_stop_keeps_the_text(view: View):
     """Stop ends the answer with what has come."""
     view.ask("set", name="model", value="echo/slow")
