@@ -214,6 +214,8 @@ class Reply:
     ended: float | None = field(default=None, repr=False)
     #: True while the reply is on screen already, so that showing it once more is not wanted.
     is_shown: Callable[[], bool] | None = field(default=None, repr=False)
+    #: The command that goes on with the reply, where it has ended in a cell and there is one.
+    way_on: str = field(default="", repr=False)
     #: Seconds from the start to the first word of the answer.
     thought: float | None = field(default=None, repr=False)
     _rest: Callable[[], Sequence[Delta]] | None = field(default=None, repr=False)

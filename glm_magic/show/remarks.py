@@ -12,17 +12,26 @@ from .terminal import clean
 if TYPE_CHECKING:
     from ..providers.base import Request
 
-#: What a cell says of an answer that has more to come; the panel has a button for it.
-GOES_ON = ": `%glm --continue` goes on"
-
 _VERDICTS = {
-    "length": "cut off at the token limit" + GOES_ON,
+    "length": "cut off at the token limit",
     "content_filter": "stopped by the vendor's moderation",
-    "cancelled": "stopped before its end" + GOES_ON,
-    "truncated": "the stream broke off before its end" + GOES_ON,
-    "error": "broken off by an error" + GOES_ON,
+    "cancelled": "stopped before its end",
+    "truncated": "the stream broke off before its end",
+    "error": "broken off by an error",
     "tool_calls": "the model asks to call a tool, which %glm does not do",
 }
+#: The same where no text came.
+_EMPTY = {
+    "stop": "the answer is empty",
+    "length": "the token limit was used up by thinking: raise --max-tokens, or --think off",
+}
+#: And where no text came to a new question: nothing of that is remembered.
+_UNANSWERED = {
+    "cancelled": "stopped before any word of the answer",
+    "truncated": "the stream broke off before any word of the answer: ask again",
+}
+#: What a rest can be asked for after.
+_CUT = [_VERDICTS[reason] for reason in ("length", "cancelled", "truncated", "error")]
 
 #: Characters of a text that a browser is given: a page with more of them hardly moves any more.
 MOST_SHOWN = 2**20
@@ -33,12 +42,10 @@ PATIENCE = 2.0
 
 def verdict(reply: Reply) -> str:
     """Return one line when *reply* is not a complete answer, else ""."""
-    text = _VERDICTS.get(reply.finish_reason or "", "")
-    if reply.finish_reason == "length" and not reply.text:
-        return "the token limit was used up by thinking: raise --max-tokens, or --think off"
-    if reply.finish_reason == "stop" and not reply.text:
-        return "the answer is empty"
-    return text
+    verdicts = _VERDICTS
+    if not reply.text:
+        verdicts = verdicts | _EMPTY | ({} if reply.way_on else _UNANSWERED)
+    return verdicts.get(reply.finish_reason or "", "")
 
 
 def footer(reply: Reply) -> str:
@@ -103,5 +110,8 @@ def ending(reply: Reply, *, show_footer: bool) -> list[str]:
     """Return the lines under a reply that is done; an error without any text needs no footer."""
     if reply.finish_reason == "error" and not reply.text:
         return list(dict.fromkeys(reply.notices))
-    lines = [*dict.fromkeys(reply.notices), verdict(reply), footer(reply) if show_footer else ""]
+    end = verdict(reply)
+    if reply.way_on and end in _CUT:
+        end += f": `{reply.way_on}` goes on"
+    lines = [*dict.fromkeys(reply.notices), end, footer(reply) if show_footer else ""]
     return [line for line in lines if line]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glm_magic.messages import Delta, Finish, Reply
-from glm_magic.show.remarks import GOES_ON, verdict
+from glm_magic.show.remarks import verdict
 from tests.jupyter.lab import find_browser, open_browser
 
 if TYPE_CHECKING:
@@ -860,9 +860,8 @@ def test_what_the_kernel_says_is_chinese_too(new_front: Callable[..., Front]):
     replies = [Reply(finish_reason=reason) for reason in get_args(Finish)]
     for reply in replies:
         reply.add(Delta(content="text"))
-    said = {
-        verdict(each).replace(GOES_ON, "") for each in [*replies, Reply(finish_reason="length")]
-    }
+    replies += [Reply(finish_reason=reason) for reason in get_args(Finish)]
+    said = {verdict(each) for each in replies}
     for sentence in filter(None, said):
         front.say(state(item("a1", "text", verdict=sentence)))
         shown = front.page.locator(".glm-verdict").inner_text()
