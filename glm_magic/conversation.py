@@ -12,6 +12,7 @@ from .history import (
     Answering,
     Change,
     Exchange,
+    before,
     change,
     check,
     compose,
@@ -99,11 +100,14 @@ class Conversation:
         nor a tool call came: thinking alone is not remembered. An exchange that
         *cell* asked before is replaced. Raises ProviderError with the reply so
         far as `partial`.
+
+        The deltas are as they came. What is to be shown is `settled_text` of the
+        reply, in which a key that the far side repeats is `***`.
         """
         check(text, self.system or "")
         reply = reply or Reply()
         question = Message("user", text, tuple(images))
-        past, old = self._before(cell)
+        past, old = before(self.exchanges, cell)
         if old:  # the far side cannot answer from an earlier point
             self.conversation_id = None
         try:
@@ -272,13 +276,6 @@ class Conversation:
         # The far side remembers *past* and this exchange; if more was said, it must be told anew.
         is_known = self.exchanges == (*past, exchange)
         self.conversation_id = (reply.conversation_id or self.conversation_id) if is_known else None
-
-    def _before(self, cell: str) -> tuple[tuple[Exchange, ...], Exchange | None]:
-        """Return what was said before *cell* asked, and the exchange it asked before, if any."""
-        for place, exchange in enumerate(self.exchanges):
-            if cell and exchange.cell == cell:
-                return self.exchanges[:place], exchange
-        return self.exchanges, None
 
     def _change(self, exchanges: tuple[Exchange, ...]) -> None:
         if self.exchanges:

@@ -10,8 +10,8 @@ from typing import Any
 
 from .config import KEY_REMEDY, know_keys
 from .errors import ConfigError, PromptError
-from .messages import Message, Reply
-from .redact import has_key
+from .messages import Message, Reply, mask_call
+from .redact import has_key, redact
 
 _GO_ON = "Go on exactly where your last answer stopped. Repeat nothing of it."
 _GO_ON_CHINESE = "请从上一条回答中断的地方继续，不要重复已有内容。"
@@ -83,6 +83,16 @@ def check(*texts: str) -> None:
         raise PromptError("there is a key in this prompt; nothing was sent.", remedy=KEY_REMEDY)
 
 
+def before(
+    exchanges: tuple[Exchange, ...], cell: str
+) -> tuple[tuple[Exchange, ...], Exchange | None]:
+    """Return what was said before *cell* asked, and the exchange it asked before, if any."""
+    for place, exchange in enumerate(exchanges):
+        if cell and exchange.cell == cell:
+            return exchanges[:place], exchange
+    return exchanges, None
+
+
 def last_answer(exchanges: Sequence[Exchange], *, is_unanswered: bool) -> Exchange:
     """Return the exchange to go on with: the last, unless the question after it *is_unanswered*.
 
@@ -95,6 +105,18 @@ def last_answer(exchanges: Sequence[Exchange], *, is_unanswered: bool) -> Exchan
         what = "this conversation has no answer to go on with."
         raise ConfigError(what, remedy="%glmcmd status lists those there are.")
     return exchanges[-1]
+
+
+def masked(message: Message) -> Message:
+    """Return *message* with `***` for each live key in its texts, as when it is shown."""
+    return replace(
+        message,
+        content=redact(message.content, with_words=False),
+        images=tuple(redact(image, with_words=False) for image in message.images),
+        reasoning=redact(message.reasoning, with_words=False),
+        tool_calls=tuple(map(mask_call, message.tool_calls)),
+        tool_call_id=redact(message.tool_call_id, with_words=False),
+    )
 
 
 def go_on_after(exchange: Exchange) -> Message:

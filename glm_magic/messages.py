@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
 
-from .redact import redact, settle
+from .redact import has_key, redact, settle
 from .show.disarm import disarm
 from .show.terminal import clean
 
@@ -25,6 +25,12 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+
+
+def mask_call(call: ToolCall) -> ToolCall:
+    """Return *call* with `***` for each live key in it; any other stays to the letter."""
+    shown = (redact(text, with_words=False) for text in (call.id, call.name, call.arguments))
+    return ToolCall(*shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +205,8 @@ class Reply:
     `str(reply)` is the text. `elapsed` counts seconds from the first use until
     the reply is done. In a notebook it shows as Markdown that neither runs nor
     loads anything, in a terminal as text that it does not obey. A live key that
-    the far side repeats is `***` in all of it.
+    the far side repeats is `***` in all of it, tool calls too; as the name of a
+    conversation it is not taken.
     """
 
     model: str = ""
@@ -264,9 +271,11 @@ class Reply:
             self.notices.append(redact(delta.notice))
         self.progress = delta.progress
         self._rest = delta.rest or self._rest
-        self.tool_calls = delta.tool_calls or self.tool_calls
+        if delta.tool_calls:
+            self.tool_calls = tuple(map(mask_call, delta.tool_calls))
         self.usage = delta.usage or self.usage
-        self.conversation_id = delta.conversation_id or self.conversation_id
+        named = delta.conversation_id
+        self.conversation_id = named if named and not has_key(named) else self.conversation_id
         if delta.model and delta.model != self.model:
             self.model = redact(delta.model)
         if delta.finish_reason:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from contextlib import aclosing, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -669,6 +672,49 @@ async def test_new_provider_does_not_know_the_id():
     conversation.provider = other = ScriptedProvider()
     await ask(conversation, "two")
     assert (other.ids, other.sent) == ([None], [[user("one"), told("ONE"), user("two")]])
+
+
+async def test_conversation_id_that_is_a_key_is_not_sent(monkeypatch):
+    """A far side that names the conversation by a key is told everything anew."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    script = says("A", conversation_id="sk-planted-0123456789")
+    conversation = await asked("one", provider=ScriptedProvider(script))
+    await ask(conversation, "two")
+    assert (conversation.conversation_id, conversation.provider.ids) == (None, [None, None])
+    assert [user("one"), told("A"), user("two")] == conversation.provider.sent[1]
+
+
+# -- Keys in what is streamed --------------------------------------------------------------------
+
+
+async def test_deltas_are_as_they_came(monkeypatch):
+    """A key that is repeated is in the deltas, and not in what the reply shows at any step."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    provider = ScriptedProvider(says("It is sk-planted", "-0123456789", "."))
+    conversation = Conversation(provider)
+    stream = conversation.stream("one")
+    steps = [(delta.content, conversation.reply.settled_text) async for delta in stream]
+    assert "It is sk-planted-0123456789." == "".join(content for content, _ in steps)
+    assert ["It is ", "It is ", "It is ***.", "It is ***."] == [shown for _, shown in steps]
+
+
+async def test_the_example_for_streams_shows_no_key(monkeypatch, capsys):
+    """The loop of the README prints the whole answer, with `***` for a key."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    provider = ScriptedProvider(says("It is sk-", "planted-012", "3456789, is ", "it not?"))
+    await example("conversation.stream(", conversation=Conversation(provider))
+    assert "It is ***, is it not?" == capsys.readouterr().out.strip()
+
+
+async def example(word: str, **names: object) -> None:
+    """Run the paragraph of README's Python that has *word* in it, as a cell with *names* does."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    [code] = [part for block in blocks for part in block.split("\n\n") if word in part]
+    await eval(compile(code, "README.md", "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT), names)  # noqa: S307
 
 
 # -- A history that is too long ------------------------------------------------------------------

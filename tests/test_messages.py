@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from glm_magic import redact
 from glm_magic.messages import Delta, GrowingText, Message, Reply, ToolCall, Usage, diff
 from glm_magic.redact import Secret
+from tests.planted import ONE, TWO, leaks
 
 PNG = "data:image/png;base64,AAAA"
 DELTAS = st.builds(
@@ -246,6 +248,27 @@ def test_reply_as_text():
     assert ("hel", "hel…") == (str(reply), repr(reply))
     reply.finish("stop")
     assert ("hel", "hel") == (str(reply), repr(reply))
+
+
+def test_keys_in_tool_calls_are_masked(monkeypatch):
+    """A key in a tool call is neither shown nor sent back; the arguments stay JSON."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(ONE)
+    Secret("search")
+    arguments = json.dumps({"key": ONE, "ä": "search"})
+    reply = grown(Delta(tool_calls=(ToolCall(f"c-{ONE}", f"f-{ONE}", arguments),)))
+    [call] = reply.message().tool_calls
+    assert ("c-***", "f-***") == (call.id, call.name)
+    assert {"key": "***", "ä": "search"} == json.loads(call.arguments)
+    assert leaks(f"{reply.tool_calls} {reply.message()}") == []
+
+
+def test_conversation_id_that_is_a_key_is_not_kept(monkeypatch):
+    """A name made of a key is none; any other is kept to the letter."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(TWO)
+    assert grown(Delta(conversation_id=f"c-{TWO}")).conversation_id is None
+    assert grown(Delta(conversation_id=f"c-{TWO[:9]}")).conversation_id == f"c-{TWO[:9]}"
 
 
 def test_reply_as_message():
