@@ -134,7 +134,7 @@ class Items:
             number = self._number(question)
             order += [f"q{number}", f"a{number}"]
             # As it would have to be typed: what was filled in is not to be filled in once more.
-            typed = whole(redact(question.content)).replace("{{", "\\{{")
+            typed = whole(redact(question.content, with_words=False)).replace("{{", "\\{{")
             yield from self._set(f"q{number}", "user", _Said(typed))
             yield from self._set(f"a{number}", "assistant", answer)
         if order != self._order:

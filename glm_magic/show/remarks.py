@@ -87,9 +87,10 @@ def request_text(request: Request) -> str:
     """Return *request* as people read it: where it goes, headers, body, and remarks."""
     where = f"POST {request.url}" if "://" in request.url else f"in this process: {request.url}"
     head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
-    body = json.dumps(request.body, ensure_ascii=False, indent=2)
+    body = redact(json.dumps(request.body, ensure_ascii=False, indent=2), with_words=False)
     notes = "\n".join(f"note: {note}" for note in request.notices)
-    return clean(redact("\n".join(part for part in (where, head, body, notes) if part)))
+    parts = (redact(where), redact(head), body, redact(notes))
+    return clean("\n".join(part for part in parts if part))
 
 
 def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:

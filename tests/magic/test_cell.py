@@ -7,12 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from glm_magic import redact
 from glm_magic.config import GlmConfig
 from glm_magic.conversation import Conversation
 from glm_magic.errors import ConfigError, Interrupted, NetworkError
 from glm_magic.magic.cell import ask
+from glm_magic.magic.commands import run
 from glm_magic.magic.flags import parse
 from glm_magic.messages import Delta, Reply
+from glm_magic.providers.base import Request
+from glm_magic.redact import Secret
+from glm_magic.show.remarks import request_text
 from glm_magic.state import State
 from tests.scripted import ScriptedProvider, Step, says
 
@@ -171,3 +176,20 @@ def test_timeout_says_what_is_kept(flags: str, script: list[Step], said: str):
         talk.glm(f"{flags} --timeout 0.2 question")
     assert said in str(caught.value)
     assert "cancelled" == caught.value.partial.finish_reason
+
+
+# -- Words that stand for keys -------------------------------------------------------------------
+
+
+def test_words_are_shown_as_typed(monkeypatch, capsys):
+    """What is told to a server without keys is a word in the history and in what would be sent."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("ollama")
+    talk = Talk(says("ollama serve"))
+    talk.glm("-q how do I run ollama?")
+    run(talk.state, "history")
+    assert "[1] how do I run ollama?\nollama serve\n" in capsys.readouterr().out
+    request = Request("http://u:ollama@a.example", {"content": "ollama?"}, {"X-Key": "ollama"})
+    shown = request_text(request)
+    assert '"content": "ollama?"' in shown
+    assert ("u:***@", "X-Key: ***") == (shown[12:18], shown.splitlines()[1])

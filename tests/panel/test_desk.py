@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from glm_magic import redact
 from glm_magic.config import GlmConfig
 from glm_magic.loop import run_sync
 from glm_magic.panel import items
 from glm_magic.panel.desk import Desk
 from glm_magic.panel.export import transcript
+from glm_magic.redact import Secret
 from glm_magic.state import State
 
 Message = dict[str, Any]
@@ -345,6 +347,17 @@ def test_export(view: View):
     book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
     assert ["markdown", "markdown", "code", "markdown"] == [c["cell_type"] for c in book["cells"]]
     assert "print(text)" in book["cells"][2]["source"]
+
+
+def test_words_that_stand_for_keys_are_words(view: View, monkeypatch):
+    """What a server without keys is told is neither masked in a text nor in what is exported."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("markdown")
+    view.ask("send", text="what is markdown?")
+    assert ["what is markdown?"] * 2 == view.said()
+    assert view.ask("export", kind="markdown")["value"]["text"].startswith("> what is markdown?")
+    book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
+    assert ["markdown", "markdown"] == [cell["cell_type"] for cell in book["cells"]]
 
 
 def test_an_unknown_message_is_answered(view: View):
