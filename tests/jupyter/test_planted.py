@@ -228,7 +228,7 @@ def test_no_key_is_found_anywhere(
     ],
 )
 def test_a_typed_key_is_refused(kernel: Kernel, far_side: FarSide, tmp_path: Path, typed: str):
-    """A key on the line, in the cell or for a command is not used, not kept, and a hint says why."""
+    """A key on the line, in a cell or for a command is not used, not kept, and a hint says why."""
     kernel.run("%load_ext glm_magic")
     cell = kernel.run(typed)
     later = kernel.run("print(In, _i, _i2); get_ipython().history_manager.writeout_cache()")
