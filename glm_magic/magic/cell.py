@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -21,7 +20,7 @@ from ..providers.base import Options
 from ..show.remarks import receipt, request_text
 from ..show.views import FinalView, Render, SilentView, View, choose_view
 from ..state import DEFAULT_LABEL, State
-from .flags import Arguments
+from .flags import Arguments, quoted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -149,7 +148,7 @@ def _way_on(conversation: Conversation, arguments: Arguments, reply: Reply) -> s
     if arguments.once or not (arguments.go_on or any(each.reply is reply for each in last)):
         return ""
     label = conversation.label or DEFAULT_LABEL
-    named = "" if label == DEFAULT_LABEL else f"-l {shlex.quote(label)} "
+    named = "" if label == DEFAULT_LABEL else f"-l {quoted(label)} "
     return f"%glm {named}--continue"
 
 

@@ -28,7 +28,7 @@ _FLAGGED = re.compile(
     rf"(?:(?:-p|--param)[\s=]+[\"']?{_NAME}=|--{_NAME}[\s=]+))[^\s\"']+",
     re.IGNORECASE,
 )
-_OURS = re.compile(r"%glm|magic\('glm")
+_OURS = re.compile(r"%glm|magic\('glm|GlmConfig")
 
 
 def refuse(line: str, body: str = "") -> None:

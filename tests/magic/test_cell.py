@@ -62,7 +62,7 @@ class Talk:
         ("", "%glm --continue"),
         ("-l main", "%glm --continue"),
         ("-l talk", "%glm -l talk --continue"),
-        ("-l 'my talk'", "%glm -l 'my talk' --continue"),
+        ("-l 'my talk'", '%glm -l "my talk" --continue'),
     ],
 )
 def test_hint_goes_on_with_that_answer(capsys, flags: str, command: str):

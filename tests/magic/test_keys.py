@@ -146,6 +146,12 @@ def test_history_keeps_no_key(history, line: str):
     assert history.input_hist_raw[-1].startswith("%glm ")
 
 
+def test_history_keeps_no_key_that_was_to_be_a_setting(history):
+    """A key given to `%config`, which has no place for one, is not kept either."""
+    history.store_inputs(1, "%config GlmConfig.api_key = 'sk-0123456789abcdefghij'")
+    assert ["%config GlmConfig.api_key = '***'"] == history.input_hist_raw[-1:]
+
+
 @pytest.mark.parametrize("line", ASKED)
 def test_history_keeps_questions(history, line: str):
     """Everything else is stored as it is, and so are other cells."""
