@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
 
+from .growing import GrowingText
 from .redact import has_key, redact, settle
 from .show.disarm import disarm
 from .show.terminal import clean
@@ -154,48 +155,6 @@ class FinishReason:
     """The last item of `ChatGLM.create_async_generator`: why the text ended."""
 
     reason: str
-
-
-#: Pieces that are joined to one if they are small: each takes fifty bytes beside its letters, and
-#: is kept once for all who hold it until it is joined.
-_MANY = 1000
-_SMALL = 200
-
-
-class GrowingText:
-    """A text that grows at its end; joined only when it is read, by whatever thread."""
-
-    __slots__ = ("_loose", "_pieces")
-
-    def __init__(self, text: str = "") -> None:
-        self._pieces = [text] if text else []
-        self._loose = 0
-
-    def add(self, text: str, retract: int = 0) -> None:
-        """Take *retract* characters off the end, then add *text*."""
-        if retract:
-            self._take_back(retract)
-        if text:
-            self._pieces.append(text)
-            self._loose += 1
-        if self._loose == _MANY:
-            newest = "".join(self._pieces[-_MANY:])
-            if len(newest) < _MANY * _SMALL:
-                self._pieces[-_MANY:] = [newest]  # in one step, as another thread may read
-            self._loose = 0
-
-    def _take_back(self, retract: int) -> None:
-        at = len(self._pieces)
-        while at and retract > 0:
-            at -= 1
-            retract -= len(self._pieces[at])
-        kept = [self._pieces[at][:-retract]] if retract < 0 else []
-        self._loose = max(0, self._loose - len(self._pieces) + at) + len(kept)
-        self._pieces[at:] = kept  # in one step, as another thread may read
-
-    def read(self) -> str:
-        """Return all of it."""
-        return "".join(self._pieces)
 
 
 @dataclass(eq=False)

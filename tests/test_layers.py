@@ -25,8 +25,8 @@ ROWS = (
     "show.formulas show.sanitiser",
     "show.grammar",
     "show.spans",
-    "redact loop show.disarm show.html show.terminal wire.payload wire.growth wire.markdown "
-    "wire.runs",
+    "redact loop growing show.disarm show.html show.terminal "
+    "wire.payload wire.growth wire.markdown wire.runs",
     "errors wire.restart",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic import redact
-from glm_magic.messages import Delta, GrowingText, Message, Reply, ToolCall, Usage, diff
+from glm_magic.growing import GrowingText
+from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage, diff
 from glm_magic.redact import Secret
 from tests.planted import ONE, TWO, leaks
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..messages import Delta, GrowingText, ToolCall
+from ..growing import GrowingText
+from ..messages import Delta, ToolCall
 from .payload import JSON, object_of, objects_of, read_object, text_of
 from .think import BoxFilter, Pairs, ThinkSplitter, whole
 

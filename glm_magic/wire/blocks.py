@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..messages import Delta, GrowingText, diff
+from ..growing import GrowingText
+from ..messages import Delta, diff
 from .markdown import NOWHERE, Block, Place, join_blocks
 
 #: What a block that is written anew costs beside its text, in characters.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages import Delta, GrowingText
+from ..growing import GrowingText
+from ..messages import Delta
 from .blocks import BlockText, Key
 from .growth import Growth
 from .markdown import fenced, images, sources, strip_citations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 
-from ..messages import GrowingText
+from ..growing import GrowingText
 from .payload import JSON, objects_of, read_object
 
 _FIELDS = ("text", "think", "code")

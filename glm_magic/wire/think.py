@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..messages import Delta, GrowingText
+from ..growing import GrowingText
+from ..messages import Delta
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
