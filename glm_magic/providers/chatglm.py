@@ -85,8 +85,7 @@ def _read_answer(payload: dict[str, Any]) -> list[Delta]:
 
 
 def _refusal(status: int, payload: object, retry_after: float | None) -> ProviderError:
-    said = payload if isinstance(payload, dict) else {"message": str(payload)}
-    return read_refusal(said, status=status, retry_after=retry_after)
+    return read_refusal(payload, status=status, retry_after=retry_after)
 
 
 def _left_out(options: Options) -> tuple[str, ...]:

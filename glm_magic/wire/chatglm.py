@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import (
@@ -15,7 +16,7 @@ from ..errors import (
     tidy,
 )
 from ..messages import Delta, Finish
-from .codes import class_of
+from .codes import class_of, may_pass
 from .parts import Transcript
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
 from .prolonged import Prolonged
@@ -228,7 +229,7 @@ class _Refusal(NamedTuple):
     signs: tuple[str, ...]
 
 
-# Signs are codes, or words of the message; the first that fits counts.
+# Signs are codes, or words of the service's own message; the first that fits counts.
 _REFUSALS = (
     _Refusal(AuthenticationError, "chatglm.cn asks for a captcha", (_CAPTCHA,)),
     _Refusal(AuthenticationError, "chatglm.cn asks for a login", ("40102", "40103", "401")),
@@ -241,19 +242,20 @@ _REFUSALS = (
 
 
 def read_refusal(
-    payload: JSON, *, status: int | None = None, retry_after: float | None = None
+    payload: object, *, status: int | None = None, retry_after: float | None = None
 ) -> StatusError:
     """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
 
-    *status* is that of HTTP, if it is another one. The remedy names the other
+    *status* is that of HTTP, if it is another one, and *payload* then may be
+    the text of a page, whose words tell nothing. The remedy names the other
     ways to a GLM model.
     """
-    code, message = _facts_of(payload)
-    code = code or str(status or "")
-    fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
-    rule = next(fitting, _Refusal(class_of(code, status), "chatglm.cn refused", ()))
+    found = _facts_of(payload) if isinstance(payload, dict) else ("", str(payload or ""))
+    code, message = found[0] or str(status or ""), found[1]
+    is_told = isinstance(payload, dict) and status in (None, HTTPStatus.TOO_MANY_REQUESTS)
+    rule = _find_rule(code, message if is_told else "", status)
     numbered = f"{rule.what} (code {code})" if code else rule.what
-    return rule.error(
+    error = rule.error(
         f"{numbered}: {message}" if message else f"{numbered}.",
         remedy=_OTHER_WAYS,
         status=status,
@@ -261,6 +263,16 @@ def read_refusal(
         detail=message,
         retry_after=retry_after,
     )
+    error.passing = error.passing and may_pass(status)
+    return error
+
+
+def _find_rule(code: str, message: str, status: int | None) -> _Refusal:
+    fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
+    rule = next(fitting, None)
+    if rule is None or (rule.error is OverloadError and not may_pass(status)):
+        return _Refusal(class_of(status, code), "chatglm.cn refused", ())
+    return rule
 
 
 def _fits(sign: str, code: str, message: str) -> bool:
