@@ -32,7 +32,8 @@ ROWS = (
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions "
     "wire.parts wire.prolonged wire.think wire.shaping show.remarks",
-    "history wire.answer show.console show.notebook providers.failures providers.llama",
+    "history wire.answer wire.finishing wire.request show.console show.notebook providers.failures "
+    "providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.http",
     "providers.reading",
     "providers.remote",
