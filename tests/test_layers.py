@@ -27,11 +27,11 @@ ROWS = (
     "show.spans",
     "redact loop show.disarm show.html show.terminal wire.payload wire.growth wire.markdown "
     "wire.runs",
-    "errors wire.restart",
+    "errors wire.restart wire.entries",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions "
-    "wire.parts wire.prolonged wire.think wire.shaping show.remarks",
+    "wire.parts wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
     "history wire.answer wire.finishing wire.request show.console show.notebook providers.failures "
     "providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.http",

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import ProviderError
 from ..messages import Delta, FinishReason, Message
-from ..wire.chatglm import SnapshotDecoder, headers, read_refusal, request_body
+from ..wire.chatglm import SnapshotDecoder, headers, request_body
+from ..wire.refusals import read_refusal
 from .address import normalise
 from .base import Clocks, Messages, Options, Request
 from .headers import Headers, shown

@@ -6,6 +6,7 @@ from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..messages import Delta, GrowingText, diff
+from .entries import FIELDS, entries_of, odd_text
 from .growth import Growth
 from .markdown import NO_BLOCK, Block, fenced, images, join_blocks, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 
 _FINAL = ("finish", "done")
 _THINKING = ("think", "text_thinking")
-#: The types with a text that grows, and where it stands.
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "think": ("think", "text"),
-    "text_thinking": ("text_thinking", "think", "text"),
-    "code": ("code",),
-    "execution_output": ("content",),
-}
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
 #: What an item takes beside its text, in characters.
@@ -126,6 +119,10 @@ class _Text:
         """Put *added* at the end of the last block."""
         self._pieces[-1].add(added)
 
+    def read(self) -> str:
+        """Return what was shown."""
+        return "".join(piece.read() for piece in self._pieces)
+
     def rewrite(self, blocks: list[Block]) -> Delta:
         """Put *blocks* in place of the changed ones and return what that changes."""
         start, self.first_changed = self.first_changed, len(self.keys)
@@ -201,6 +198,11 @@ class Transcript:
         added = self._append(key, added)
         return Delta(reasoning=added) if key.is_thinking else Delta(added)
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The answer and the thinking, as they were given out."""
+        return self._texts[False].read(), self._texts[True].read()
+
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
         if is_all:
@@ -212,10 +214,10 @@ class Transcript:
 
     def _take(self, position: int, part: JSON) -> Iterator[_Change]:
         segment = text_of(part, "logic_id") or f"#{position}"
-        for index, entry in enumerate(objects_of(part, "content")):
+        for index, entry in enumerate(entries_of(part)):
             key = _Key(segment, index, text_of(entry, "type"))
             is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
-            if key.kind in _FIELDS:
+            if key.kind in FIELDS:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
             elif key.kind in ("image", "quote_result"):
                 yield _Change(key, self._take_whole(key, part, entry) if is_final else "")
@@ -227,7 +229,9 @@ class Transcript:
         if key not in self._items:
             self._items[key] = _Item(repeats=key.kind == "execution_output")
             self._place(key)
-        item, text = self._items[key], text_of(entry, *_FIELDS[key.kind])
+        item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
+        if not text and (odd := odd_text(entry, key.kind)):
+            self._unknown[key._replace(kind=odd)] = None
         take = item.finish if is_final else item.grow
         return take(text, self._growth)
 

@@ -161,6 +161,18 @@ AFTERWARDS = (
     fault(
         "events after the finish",
         changed(lambda events: [*events, LATE_FRAME, INTERVENED]),
+        words=("went on after the end",),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "the last events again after the finish",
+        changed(lambda events: [*events, *events[-2:], event({"status": "init", "parts": []})]),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "error after the finish",
+        changed(lambda events: [*events, event({"status": 500, "message": "boom"})]),
+        words=("went on after the end",),
         wires=SNAPSHOTS,
     ),
     fault(

@@ -13,6 +13,7 @@ from tests.faults.dialects import SNAPSHOTS, TEXT, amid, changed, fault, then
 from tests.faults.fault import Fault, same
 from tests.providers.asking import OPENAI
 
+BOOM = {"error_code": 7, "err_msg": "boom"}
 FINISHED = event(openai_chunk({}, finish="stop"))
 #: A call of a tool in two pieces, each with its finish reason.
 CALL = (
@@ -68,6 +69,11 @@ def only_choice(name: str, index: object) -> Fault:
     last = {"index": index, "delta": {}, "finish_reason": "stop"}
     scripts = same(Stream([*events, event({"id": "r1", "choices": [last]})]))
     return fault(name, scripts, text="The only one.", wires=(OPENAI,))
+
+
+def framed(content: object) -> bytes:
+    """Return an event of chatglm.cn with a finished part whose content is *content*."""
+    return event(chatglm_frame({"logic_id": "L-odd", "status": "finish", "content": content}))
 
 
 def cut_short(events: list[bytes]) -> list[bytes]:
@@ -233,8 +239,37 @@ ODD = (
         part({"type": "hologram"}, {"type": "browser_result"}, {}),
         words=("3 piece(s) of an unknown type left out: hologram, browser_result, without a type",),
     ),
+    *(
+        fault(
+            f"content that is {name}",
+            changed(lambda events, content=content: [framed(content), *events]),
+            text=f"In pieces.\n\n{TEXT}",
+            wires=SNAPSHOTS,
+        )
+        for name, content in {"text": "In pieces.", "a list of texts": ["In pieces."]}.items()
+    ),
+    *(
+        chatglm(f"{name} as text", part(entry), words=(words,))
+        for name, entry, words in (
+            ("a number", {"type": "text", "text": 42}, "number as text"),
+            ("a list", {"type": "think", "think": ["a"]}, "list as think"),
+            ("an object", {"type": "execution_output", "content": {"a": 1}}, "object as content"),
+            ("content that is a number", 5, "number as content"),
+        )
+    ),
+    chatglm(
+        "a part that failed",
+        chatglm_frame({"logic_id": "L-odd", "status": "error", "error": BOOM, "content": []}),
+        words=("a part of the answer failed (code 7): boom",),
+    ),
+    chatglm(
+        "an error beside a good status",
+        {"status": "init", "parts": [], "last_error": BOOM},
+        words=("a part of the answer failed (code 7): boom",),
+    ),
     chatglm(
         "its own tools",
+        chatglm_frame({"logic_id": "L-42", "role": "tool", "content": "42"}),
         part({"type": "tool_calls", "tool_calls": {"name": "search"}}),
         part({"type": "tool_result", "content": "42"}, role="tool"),
     ),
