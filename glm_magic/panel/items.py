@@ -16,7 +16,7 @@ from ..messages import Message, Reply
 from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
-from ..show.remarks import GOES_ON, footer, verdict
+from ..show.remarks import GOES_ON, footer, told, verdict
 
 #: What goes over the wire: JSON.
 JSON = dict[str, Any]
@@ -161,7 +161,7 @@ class _Said:
             return {**_QUIET, "verdict": self.failure}
         return {
             "footer": footer(reply) if reply.done else "",
-            "notes": list(dict.fromkeys(reply.notices)),
+            "notes": told(reply.notices),
             "verdict": verdict(reply).replace(GOES_ON, "") if reply.done else "",
             "thought_seconds": round(reply.thought or reply.elapsed),
             "done": reply.done,
