@@ -30,8 +30,11 @@ def is_refusal(frame: JSON) -> bool:
     # A healthy frame has `last_error: {}`; a refusal has a number for its status, or none.
     if frame.get("status") in ("init", "finish", "intervene"):
         return False
-    has_fault = bool(frame.get("error") or _facts_of(frame)[0])
-    return frame.get("status") == "error" or (not frame.get("parts") and has_fault)
+    code, message = _facts_of(frame)
+    if "parts" in frame:  # where a status that nobody knows is no reason to give the answer up
+        is_numbered = str(frame.get("status")).isdecimal() and bool(code and message)
+        return frame.get("status") == "error" or (is_numbered and not frame["parts"])
+    return frame.get("status") == "error" or bool(frame.get("error") or code)
 
 
 def complaints(frame: JSON) -> list[str]:

@@ -325,12 +325,14 @@ def test_own_tools_are_silent():
     [
         {"status": "init"},
         {"status": "init", "parts": None},
+        {"status": "FINISH", "parts": []},
+        {"status": 0, "parts": [], "message": "ok"},
         {"status": "init", "parts": [None, {}, {"content": None}, {"content": [None]}]},
         frame({"type": "text", "text": None}, logic_id="L8"),
         frame({"type": "image", "image": "x"}, {"type": "quote_result"}, part="finish"),
         {**frame(), "last_error": None, "conversation_id": 5},
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_odd_frame(odd):
     """A frame with missing or odd fields changes nothing."""
