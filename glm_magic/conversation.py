@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from .errors import ProviderError
-from .history import Exchange, check, fit, flat, go_on_after
+from .history import (
+    Answering,
+    Change,
+    Exchange,
+    before,
+    change,
+    check,
+    compose,
+    flat,
+    go_on_after,
+    last_answer,
+    undone,
+)
 from .loop import run_sync
 from .messages import Delta, Message, Reply, Usage
 from .providers.base import Options, Provider
@@ -17,15 +28,6 @@ from .redact import redact
 
 #: Tokens of history that go with a question unless said otherwise.
 CONTEXT_TOKENS = 32_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answering:
-    """A question whose answer still grows in *reply*; *task* is what fills it."""
-
-    question: Message
-    reply: Reply
-    task: asyncio.Task[Any] | None
 
 
 class Conversation:
@@ -60,8 +62,10 @@ class Conversation:
         self.answering: tuple[Answering, ...] = ()
         #: Called, on any thread, after each change of what is said here.
         self.listeners: set[Callable[[], None]] = set()
-        # What `undo` goes back to.
-        self._earlier: list[tuple[Exchange, ...]] = []
+        #: Whether the last question got no text, so that there is nothing to go on with.
+        self.is_unanswered = False
+        # What `undo` takes back, oldest first.
+        self._changes: list[Change] = []
 
     @property
     def provider(self) -> Provider:
@@ -92,14 +96,18 @@ class Conversation:
         """Ask *text* and yield the answer step by step; PromptError if a key is in it.
 
         The answer also goes into *reply* (a new one when None), and into the
-        history as soon as the stream ends in whatever way, unless nothing came.
-        An exchange that *cell* asked before is replaced. Raises ProviderError
-        with the reply so far as `partial`.
+        history as soon as the stream ends in whatever way, unless neither text
+        nor a tool call came: thinking alone is not remembered. An exchange that
+        *cell* asked before is replaced. Raises ProviderError with the reply so
+        far as `partial`.
+
+        The deltas are as they came. What is to be shown is `settled_text` of the
+        reply, in which a key that the far side repeats is `***`.
         """
         check(text, self.system or "")
         reply = reply or Reply()
         question = Message("user", text, tuple(images))
-        past, old = self._before(cell)
+        past, old = before(self.exchanges, cell)
         if old:  # the far side cannot answer from an earlier point
             self.conversation_id = None
         try:
@@ -108,27 +116,32 @@ class Conversation:
                     yield delta
         finally:
             self._record(Exchange(question, reply.message(), cell, reply), old, past, reply)
+            self.is_unanswered = not reply.text
 
-    async def go_on(
+    def go_on(
         self, *, options: Options | None = None, reply: Reply | None = None
     ) -> AsyncGenerator[Delta, None]:
         """Ask for the rest of the last answer and yield it; in the history the two become one.
 
-        Raises ValueError when there is nothing to go on with.
+        Raises ConfigError, at once, when the last question got no text: then it
+        is to be asked again, and an older answer is never gone on with.
         """
-        if not self.exchanges:
-            msg = "there is no answer to continue"
-            raise ValueError(msg)
-        reply = reply or Reply()
-        *past, last = self.exchanges
+        last = last_answer(self.exchanges, is_unanswered=self.is_unanswered)
+        return self._go_on(last, options, reply or Reply())
+
+    async def _go_on(
+        self, last: Exchange, options: Options | None, reply: Reply
+    ) -> AsyncGenerator[Delta, None]:
+        past = tuple(each for each in self.exchanges if each is not last)
         asked = (*last.messages, go_on_after(last))
         try:
             async with aclosing(self._answer(asked, past, options, reply)) as deltas:
                 async for delta in deltas:
                     yield delta
         finally:
-            whole = replace(last.answer, content=redact(last.answer.content + reply.text))
-            self._record(replace(last, answer=whole, reply=reply), last, past, reply)
+            text = redact(last.answer.content + reply.text, with_words=False)
+            whole = replace(last, answer=replace(last.answer, content=text), reply=reply)
+            self._record(whole, last, past, reply)
 
     async def ask(
         self, text: str, *, images: Sequence[str] = (), options: Options | None = None
@@ -167,20 +180,21 @@ class Conversation:
 
         After a `clear` and a question, it brings back what was there before both.
         """
-        if self._earlier:
-            self.exchanges = self._earlier.pop()
+        if self._changes:
+            self.exchanges = undone(self._changes.pop(), self.exchanges)
         elif self.exchanges:
             self.exchanges = self.exchanges[:-1]
         else:
             return False
         self.conversation_id = None
+        self.is_unanswered = False
         self.tell()
         return True
 
     @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
-        return bool(self._earlier or self.exchanges)
+        return bool(self._changes or self.exchanges)
 
     def clear(self) -> None:
         """Forget all exchanges; `undo` brings them back."""
@@ -208,7 +222,7 @@ class Conversation:
 
     def replaces(self, other: Conversation) -> None:
         """Make `undo` bring back the exchanges of *other*, whose place this one takes."""
-        self._earlier.append(other.exchanges)
+        self._changes.append(change(other.exchanges, self.exchanges))
 
     async def _answer(
         self,
@@ -263,26 +277,17 @@ class Conversation:
         is_known = self.exchanges == (*past, exchange)
         self.conversation_id = (reply.conversation_id or self.conversation_id) if is_known else None
 
-    def _before(self, cell: str) -> tuple[tuple[Exchange, ...], Exchange | None]:
-        """Return what was said before *cell* asked, and the exchange it asked before, if any."""
-        for place, exchange in enumerate(self.exchanges):
-            if cell and exchange.cell == cell:
-                return self.exchanges[:place], exchange
-        return self.exchanges, None
-
     def _change(self, exchanges: tuple[Exchange, ...]) -> None:
         if self.exchanges:
-            self._earlier.append(self.exchanges)
+            self._changes.append(change(self.exchanges, exchanges))
         self.exchanges = exchanges
+        self.is_unanswered = False
         self.tell()
 
     def _fit(
         self, exchanges: Sequence[Exchange], asked: Sequence[Message]
     ) -> tuple[list[Message], str]:
-        """Return what to send, the oldest exchanges left out as the budget asks, and a notice."""
-        system = [Message("system", self.system)] if self.system else []
-        kept, notice = fit(exchanges, [*system, *asked], self.context_tokens)
-        return [*system, *flat(kept), *asked], notice
+        return compose(self.system, exchanges, asked, self.context_tokens)
 
 
 def _take(delta: Delta, reply: Reply) -> Delta:

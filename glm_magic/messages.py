@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Literal
 
-from .redact import redact, settle
+from .redact import has_key, redact, settle
 from .show.disarm import disarm
 from .show.terminal import clean
 
@@ -25,6 +25,12 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+
+
+def mask_call(call: ToolCall) -> ToolCall:
+    """Return *call* with `***` for each live key in it; any other stays to the letter."""
+    shown = (redact(text, with_words=False) for text in (call.id, call.name, call.arguments))
+    return ToolCall(*shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,9 @@ class Delta:
     *retract_reasoning* off the reasoning), then *content* and *reasoning* are
     added. *notice* is a remark in the user's words, *progress* one that is worth
     showing only until the next step. The last delta carries
-    *finish_reason*, and *usage* and *conversation_id* where known.
+    *finish_reason*, and *usage* and *conversation_id* where known. *rest* gives
+    what was kept back so far, as it may be a mark and no text: for whoever stops
+    the stream before its end.
     """
 
     content: str = ""
@@ -122,13 +130,22 @@ class Delta:
     usage: Usage | None = None
     conversation_id: str | None = None
     model: str | None = None
+    rest: Callable[[], Sequence[Delta]] | None = field(default=None, repr=False, compare=False)
+
+
+#: Characters that are compared at once; one by one they take a hundred times as long.
+_STEP = 256
 
 
 def diff(old: str, new: str) -> Delta:
     """Say what turns the content *old* into *new*."""
     if new.startswith(old):
         return Delta(content=new[len(old) :])
-    kept = len(commonprefix([old, new]))  # noqa: RUF071, letters are meant, not folders
+    kept = 0
+    while old[kept : kept + _STEP] == new[kept : kept + _STEP]:  # they differ somewhere
+        kept += _STEP
+    rest = [old[kept : kept + _STEP], new[kept : kept + _STEP]]
+    kept += len(commonprefix(rest))  # noqa: RUF071, letters are meant, not folders
     return Delta(content=new[kept:], retract=len(old) - kept)
 
 
@@ -157,8 +174,7 @@ class GrowingText:
     def add(self, text: str, retract: int = 0) -> None:
         """Take *retract* characters off the end, then add *text*."""
         if retract:
-            whole = self.read()
-            self._pieces, self._loose = [whole[: max(0, len(whole) - retract)]], 0
+            self._take_back(retract)
         if text:
             self._pieces.append(text)
             self._loose += 1
@@ -167,6 +183,15 @@ class GrowingText:
             if len(newest) < _MANY * _SMALL:
                 self._pieces[-_MANY:] = [newest]  # in one step, as another thread may read
             self._loose = 0
+
+    def _take_back(self, retract: int) -> None:
+        at = len(self._pieces)
+        while at and retract > 0:
+            at -= 1
+            retract -= len(self._pieces[at])
+        kept = [self._pieces[at][:-retract]] if retract < 0 else []
+        self._loose = max(0, self._loose - len(self._pieces) + at) + len(kept)
+        self._pieces[at:] = kept  # in one step, as another thread may read
 
     def read(self) -> str:
         """Return all of it."""
@@ -180,7 +205,8 @@ class Reply:
     `str(reply)` is the text. `elapsed` counts seconds from the first use until
     the reply is done. In a notebook it shows as Markdown that neither runs nor
     loads anything, in a terminal as text that it does not obey. A live key that
-    the far side repeats is `***` in all of it.
+    the far side repeats is `***` in all of it, tool calls too; as the name of a
+    conversation it is not taken.
     """
 
     model: str = ""
@@ -195,8 +221,11 @@ class Reply:
     ended: float | None = field(default=None, repr=False)
     #: True while the reply is on screen already, so that showing it once more is not wanted.
     is_shown: Callable[[], bool] | None = field(default=None, repr=False)
+    #: The command that goes on with the reply, where it has ended in a cell and there is one.
+    way_on: str = field(default="", repr=False)
     #: Seconds from the start to the first word of the answer.
     thought: float | None = field(default=None, repr=False)
+    _rest: Callable[[], Sequence[Delta]] | None = field(default=None, repr=False)
     _content: GrowingText = field(default_factory=GrowingText, repr=False)
     _reasoning: GrowingText = field(default_factory=GrowingText, repr=False)
 
@@ -241,9 +270,12 @@ class Reply:
         if delta.notice:
             self.notices.append(redact(delta.notice))
         self.progress = delta.progress
-        self.tool_calls = delta.tool_calls or self.tool_calls
+        self._rest = delta.rest or self._rest
+        if delta.tool_calls:
+            self.tool_calls = tuple(map(mask_call, delta.tool_calls))
         self.usage = delta.usage or self.usage
-        self.conversation_id = delta.conversation_id or self.conversation_id
+        named = delta.conversation_id
+        self.conversation_id = named if named and not has_key(named) else self.conversation_id
         if delta.model and delta.model != self.model:
             self.model = redact(delta.model)
         if delta.finish_reason:
@@ -252,6 +284,9 @@ class Reply:
     def finish(self, reason: Finish) -> None:
         """Mark the reply as ended; the first reason stays."""
         if self.finish_reason is None:
+            for delta in self._rest() if self._rest and reason == "cancelled" else ():
+                self.add(delta)
+            self._rest = None  # it holds all that was read
             self.finish_reason = reason
             self.ended = time.monotonic()
 

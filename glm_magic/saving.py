@@ -11,37 +11,46 @@ from typing import Any
 
 from .conversation import Conversation
 from .errors import ConfigError
-from .history import Exchange
+from .history import Exchange, masked
 from .messages import Message, ToolCall
 from .providers.base import Provider
-from .redact import redact
+from .redact import has_key, redact
 
 VERSION = 1
 
 
 def save(conversation: Conversation, path: Path) -> None:
-    """Write *conversation* to *path*, replacing what is there; keys in its text are masked.
+    """Write *conversation* to *path*, replacing what is there; keys in its texts are masked.
 
-    Raises ConfigError when the file cannot be written; the old one is then untouched.
+    As on screen, a short word that stands for a key is a word. Raises
+    ConfigError when the file cannot be written; the old one is then untouched.
     """
-    state = {
-        "glm_magic": VERSION,
-        "label": conversation.label,
-        "provider": conversation.provider.name,
-        "model": conversation.provider.model,
-        "system": conversation.system,
-        "conversation_id": conversation.conversation_id,
-        "exchanges": [
-            {"question": asdict(e.question), "answer": asdict(e.answer)}
-            for e in conversation.exchanges
-        ],
-    }
-    text = redact(json.dumps(state, ensure_ascii=False, indent=1))
+    text = json.dumps(_state(conversation), ensure_ascii=False, indent=1)
     try:
         _write(path, text.encode("utf-8", "replace"))
     except OSError as error:
         what = f"{path} could not be written ({error.strerror})"
         raise ConfigError(what, remedy="Name another file.") from error
+
+
+def _state(conversation: Conversation) -> dict[str, Any]:
+    far_id = conversation.conversation_id or ""
+    return {
+        "glm_magic": VERSION,
+        "label": _masked(conversation.label),
+        "provider": conversation.provider.name,
+        "model": _masked(conversation.provider.model),
+        "system": _masked(conversation.system),
+        "conversation_id": None if has_key(far_id) else far_id or None,
+        "exchanges": [
+            {"question": asdict(masked(e.question)), "answer": asdict(masked(e.answer))}
+            for e in conversation.exchanges
+        ],
+    }
+
+
+def _masked(text: str | None) -> str | None:
+    return text and redact(text, with_words=False)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from contextlib import aclosing
+import re
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
+from contextlib import aclosing, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from glm_magic import redact
 from glm_magic.conversation import Conversation
-from glm_magic.errors import NetworkError, ProviderError
+from glm_magic.errors import ConfigError, NetworkError, ProviderError
 from glm_magic.history import Exchange
+from glm_magic.loop import run_sync
 from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage
 from glm_magic.providers.base import Options
 from glm_magic.providers.echo import EchoProvider
-from tests.scripted import ScriptedProvider, says
+from glm_magic.redact import Secret
+from tests.scripted import ScriptedProvider, Step, says
 
 
 def user(text: str) -> Message:
@@ -373,9 +379,91 @@ async def test_go_on_that_fails():
 
 
 async def test_go_on_with_nothing():
-    """Without an answer there is nothing to go on with."""
-    with pytest.raises(ValueError, match="no answer"):
-        await collect(Conversation(ScriptedProvider()).go_on())
+    """Without an answer there is nothing to go on with, and that is said before any step."""
+    with pytest.raises(ConfigError, match="no answer to go on with"):
+        Conversation(ScriptedProvider()).go_on()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Delta(reasoning="Hm.")],
+        says(reasoning="Hm.", finish_reason="length"),
+        says(),
+        [NetworkError("refused.")],
+        says(tool_calls=(ToolCall("c1", "search", "{}"),)),
+    ],
+)
+async def test_go_on_after_a_question_without_an_answer(script: list[Step]):
+    """After a question that got no text, an older answer is not meant: the user is told to ask."""
+    conversation = await asked("one", provider=ScriptedProvider(says("A"), script, says("C")))
+    with suppress(NetworkError):
+        await ask(conversation, "two")
+    with pytest.raises(ConfigError, match="Ask it again"):
+        conversation.go_on()
+    assert 2 == len(conversation.provider.sent)
+    assert ("one", "A") == texts(conversation)[0]
+    await ask(conversation, "two")
+    await collect(conversation.go_on())
+    assert ("two", "Cok") == texts(conversation)[-1]
+
+
+async def test_go_on_after_undo():
+    """Whoever takes something back means what is last then, whatever got no answer before."""
+    conversation = await asked("one", "two", provider=ScriptedProvider(says("A"), says("B"), []))
+    await ask(conversation, "three")
+    conversation.undo()
+    await collect(conversation.go_on())
+    assert texts(conversation) == [("one", "Aok")]
+
+
+async def test_go_on_masks_keys_alone(monkeypatch):
+    """A key that the two parts make together is masked; a word that stands for none is not."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    Secret("ollama")
+    script = [Delta(content="ollama and sk-plan")]
+    provider = ScriptedProvider(script, says("ted-0123456789."))
+    conversation = await asked("one", provider=provider)
+    await collect(conversation.go_on())
+    assert texts(conversation) == [("one", "ollama and ***.")]
+
+
+# -- Tool calls ----------------------------------------------------------------------------------
+
+CALLS = (ToolCall("c1", "search", "{}"), ToolCall("c2", "add", "{}"))
+
+
+async def called(words: str, *added: Message) -> Conversation:
+    """Return a conversation whose answer says *words* and asks for two calls; *added* follow."""
+    provider = ScriptedProvider(says(words, finish_reason="tool_calls", tool_calls=CALLS))
+    conversation = await asked("one", provider=provider)
+    conversation.exchanges += tuple(
+        Exchange(result, told(f"so {number}")) for number, result in enumerate(added)
+    )
+    return conversation
+
+
+async def test_tool_call_without_a_result_is_not_sent():
+    """A call that nobody carried out stays in the history; strict servers get only the words."""
+    conversation = await called("Let me see.")
+    await ask(conversation, "two")
+    assert [user("one"), told("Let me see."), user("two")] == conversation.provider.sent[-1]
+    assert CALLS == conversation.messages[1].tool_calls
+
+
+async def test_tool_call_without_words_is_left_out():
+    """An answer that was nothing but calls is not sent at all."""
+    conversation = await called("")
+    assert [user("one"), user("two")] == conversation.preview("two")
+
+
+async def test_tool_call_with_its_result_is_sent():
+    """Whoever adds the results keeps the calls; one without a result is not sent."""
+    result = Message("tool", "42", tool_call_id="c1")
+    conversation = await called("", result)
+    wanted = [user("one"), Message("assistant", "", tool_calls=CALLS[:1]), result, told("so 0")]
+    assert [*wanted, user("two")] == conversation.preview("two")
 
 
 # -- fork, undo, clear ---------------------------------------------------------------------------
@@ -457,21 +545,39 @@ async def test_undo_of_a_replacement():
 
 
 class Changes(RuleBasedStateMachine):
-    """Asking, clearing and undoing in any order, beside a plain list of states."""
+    """Asking, asking again, clearing, going back and undoing, beside a plain list of states."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conversation = Conversation(EchoProvider())
         self.states: list[list[str]] = [[]]
+        self.cells = 0
 
     @rule(text=st.sampled_from("abc"))
     def ask(self, text: str) -> None:
         """Ask one more question; the first after a `clear` is one change with it."""
-        self.conversation.ask_sync(text)
+        self.cells += 1
+        run_sync(ask(self.conversation, text, f"c{self.cells}"))
         now = [*self.states[-1], text]
         self.states[-1:] = (
             [now] if not self.states[-1] and self.states[1:] else [*self.states[-1:], now]
         )
+
+    @precondition(lambda self: self.states[-1])
+    @rule(text=st.sampled_from("abc"), data=st.data())
+    def ask_again(self, text: str, data: st.DataObject) -> None:
+        """Ask in the place of an earlier question."""
+        place = data.draw(st.integers(0, len(self.states[-1]) - 1))
+        run_sync(ask(self.conversation, text, self.conversation.exchanges[place].cell))
+        self.states += [[*self.states[-1][:place], text, *self.states[-1][place + 1 :]]]
+
+    @precondition(lambda self: self.states[-1])
+    @rule(data=st.data())
+    def rewind(self, data: st.DataObject) -> None:
+        """Go back to before an earlier question."""
+        place = data.draw(st.integers(0, len(self.states[-1]) - 1))
+        self.conversation.rewind(self.conversation.exchanges[place].question)
+        self.states += [self.states[-1][:place]]
 
     @rule()
     def clear(self) -> None:
@@ -566,6 +672,49 @@ async def test_new_provider_does_not_know_the_id():
     conversation.provider = other = ScriptedProvider()
     await ask(conversation, "two")
     assert (other.ids, other.sent) == ([None], [[user("one"), told("ONE"), user("two")]])
+
+
+async def test_conversation_id_that_is_a_key_is_not_sent(monkeypatch):
+    """A far side that names the conversation by a key is told everything anew."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    script = says("A", conversation_id="sk-planted-0123456789")
+    conversation = await asked("one", provider=ScriptedProvider(script))
+    await ask(conversation, "two")
+    assert (conversation.conversation_id, conversation.provider.ids) == (None, [None, None])
+    assert [user("one"), told("A"), user("two")] == conversation.provider.sent[1]
+
+
+# -- Keys in what is streamed --------------------------------------------------------------------
+
+
+async def test_deltas_are_as_they_came(monkeypatch):
+    """A key that is repeated is in the deltas, and not in what the reply shows at any step."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    provider = ScriptedProvider(says("It is sk-planted", "-0123456789", "."))
+    conversation = Conversation(provider)
+    stream = conversation.stream("one")
+    steps = [(delta.content, conversation.reply.settled_text) async for delta in stream]
+    assert "It is sk-planted-0123456789." == "".join(content for content, _ in steps)
+    assert ["It is ", "It is ", "It is ***.", "It is ***."] == [shown for _, shown in steps]
+
+
+async def test_the_example_for_streams_shows_no_key(monkeypatch, capsys):
+    """The loop of the README prints the whole answer, with `***` for a key."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("sk-planted-0123456789")
+    provider = ScriptedProvider(says("It is sk-", "planted-012", "3456789, is ", "it not?"))
+    await example("conversation.stream(", conversation=Conversation(provider))
+    assert "It is ***, is it not?" == capsys.readouterr().out.strip()
+
+
+async def example(word: str, **names: object) -> None:
+    """Run the paragraph of README's Python that has *word* in it, as a cell with *names* does."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    [code] = [part for block in blocks for part in block.split("\n\n") if word in part]
+    await eval(compile(code, "README.md", "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT), names)  # noqa: S307
 
 
 # -- A history that is too long ------------------------------------------------------------------

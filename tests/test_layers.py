@@ -31,9 +31,9 @@ ROWS = (
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions "
-    "wire.parts wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
-    "history wire.answer wire.finishing wire.request show.console show.notebook providers.failures "
-    "providers.llama",
+    "wire.blocks wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
+    "wire.parts history wire.answer wire.finishing wire.request show.console show.notebook "
+    "providers.failures providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.http",
     "providers.reading",
     "providers.remote",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 import threading
 import time
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic import redact
-from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage, diff
+from glm_magic.messages import Delta, GrowingText, Message, Reply, ToolCall, Usage, diff
 from glm_magic.redact import Secret
+from tests.planted import ONE, TWO, leaks
 
 PNG = "data:image/png;base64,AAAA"
 DELTAS = st.builds(
@@ -157,10 +159,35 @@ def test_diff(old: str, new: str, delta: Delta):
     assert delta == diff(old, new)
 
 
+@given(st.integers(0, 600), st.text("ab列", max_size=12), st.text("ab列", max_size=12))
+def test_diff_after_a_long_beginning(size: int, old: str, new: str):
+    """However much is shared at the start, no letter more is taken back than must be."""
+    assert diff("列" * size + "-" + old, "列" * size + "-" + new) == diff("-" + old, "-" + new)
+
+
 @given(st.text("ab列", max_size=12), st.text("ab列", max_size=12))
 def test_diff_turns_old_into_new(old: str, new: str):
     """A reply that holds the old text and takes in the difference holds the new text."""
     assert grown(Delta(content=old), diff(old, new)).text == new
+
+
+# -- GrowingText ---------------------------------------------------------------------------------
+
+
+def test_an_end_is_taken_back_without_the_rest():
+    """To take back some letters only the pieces that held them are copied."""
+    text, first = GrowingText(), "long " * 20
+    for step in ((first, 0), ("dog", 0), ("t", 2), ("cat", 2)):
+        text.add(*step)
+    assert (first + "cat", True) == (text.read(), text._pieces[0] is first)
+
+
+def test_pieces_stay_few():
+    """Small pieces are joined, also where the end of each was taken back."""
+    text = GrowingText()
+    for _ in range(5_000):
+        text.add("abc", 1)
+    assert ("ab" * 4_999 + "abc", True) == (text.read(), len(text._pieces) < 1_010)
 
 
 # -- Reply ---------------------------------------------------------------------------------------
@@ -221,6 +248,27 @@ def test_reply_as_text():
     assert ("hel", "hel…") == (str(reply), repr(reply))
     reply.finish("stop")
     assert ("hel", "hel") == (str(reply), repr(reply))
+
+
+def test_keys_in_tool_calls_are_masked(monkeypatch):
+    """A key in a tool call is neither shown nor sent back; the arguments stay JSON."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(ONE)
+    Secret("search")
+    arguments = json.dumps({"key": ONE, "ä": "search"})
+    reply = grown(Delta(tool_calls=(ToolCall(f"c-{ONE}", f"f-{ONE}", arguments),)))
+    [call] = reply.message().tool_calls
+    assert ("c-***", "f-***") == (call.id, call.name)
+    assert {"key": "***", "ä": "search"} == json.loads(call.arguments)
+    assert leaks(f"{reply.tool_calls} {reply.message()}") == []
+
+
+def test_conversation_id_that_is_a_key_is_not_kept(monkeypatch):
+    """A name made of a key is none; any other is kept to the letter."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(TWO)
+    assert grown(Delta(conversation_id=f"c-{TWO}")).conversation_id is None
+    assert grown(Delta(conversation_id=f"c-{TWO[:9]}")).conversation_id == f"c-{TWO[:9]}"
 
 
 def test_reply_as_message():

@@ -20,6 +20,7 @@ from glm_magic.messages import Message, ToolCall
 from glm_magic.providers.echo import EchoProvider
 from glm_magic.redact import Secret
 from glm_magic.saving import load, save
+from tests.planted import TWO, leaks
 
 PNG = "data:image/png;base64,AAAA"
 TEXT = "列表 \"quoted\" 'x' \\n {{a}} 😀\r\n\tend\u2028"
@@ -163,6 +164,44 @@ def test_keys_are_masked(monkeypatch, conversation, file):
     [exchange] = load(file, EchoProvider()).exchanges
     assert ("my key is ***", "***?") == (exchange.question.content, exchange.answer.content)
     assert "quoted" not in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("word", ["ollama", "content", "assistant", "exchanges", "tool_calls"])
+def test_words_that_stand_for_keys_are_written(monkeypatch, conversation, file, word):
+    """A word told to a server that checks no key is no secret: what was said comes back whole."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(word)
+    asked, told = Message("user", f"How do I run {word}?"), Message("assistant", f"So: {word}")
+    conversation.exchanges = (*conversation.exchanges, Exchange(asked, told))
+    save(conversation, file)
+    assert conversation.exchanges == load(file, EchoProvider()).exchanges
+
+
+@pytest.mark.parametrize("key", ["assistant-key-9", "content-9", '": "user", "9', "echo-echo-9"])
+def test_only_values_are_masked(monkeypatch, conversation, file, key):
+    """No field, role or provider becomes a mask, though it is most of a key."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(key)
+    save(conversation, file)
+    loaded = load(file, EchoProvider())
+    assert (conversation.exchanges, "far") == (loaded.exchanges, loaded.conversation_id)
+
+
+def test_keys_are_masked_in_every_value(monkeypatch, conversation, file):
+    """A key that came to be known later is masked wherever it stands; an id of it is no name."""
+    monkeypatch.setattr(redact, "_live", set())
+    call = ToolCall(TWO, f"f{TWO}", f'{{"q": "{TWO}"}}')
+    asked = Message("user", TWO, (f"https://a.example/?{TWO}",))
+    told = Message("assistant", TWO, reasoning=TWO, tool_calls=(call,))
+    conversation.exchanges = (Exchange(asked, told),)
+    conversation.system = conversation.label = conversation.conversation_id = f"my {TWO}"
+    conversation.provider.model = TWO
+    Secret(TWO)
+    save(conversation, file)
+    assert leaks(file.read_text("utf-8")) == []
+    loaded = load(file, EchoProvider())
+    assert (loaded.label, loaded.conversation_id) == ("my ***", None)
+    assert loaded.messages[-1].tool_calls == (ToolCall("***", "f***", '{"q": "***"}'),)
 
 
 # -- Files that are not as they were written -----------------------------------------------------

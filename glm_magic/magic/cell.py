@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
 from functools import partial
@@ -19,8 +19,8 @@ from ..prompt import Filled, fill
 from ..providers.base import Options
 from ..show.remarks import receipt, request_text
 from ..show.views import FinalView, Render, SilentView, View, choose_view
-from ..state import State
-from .flags import Arguments
+from ..state import DEFAULT_LABEL, State
+from .flags import Arguments, quoted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -43,7 +43,7 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
         return None
     reply = Reply()
     if arguments.go_on:
-        deltas = _go_on(conversation, options, reply)
+        deltas = conversation.go_on(options=options, reply=reply)
     else:
         deltas = conversation.stream(
             filled.text,
@@ -52,8 +52,15 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
             reply=reply,
             cell=state.cell_key(shell),
         )
+    view = _view(state, shell, arguments)
+
+    def conclude() -> None:
+        reply.way_on = _way_on(conversation, arguments, reply)
+        digest = hashlib.sha256(filled.text.encode("utf-8", "replace")).hexdigest()
+        _finish(view, reply, receipt(reply, digest))
+
     try:
-        _watch(deltas, reply, _view(state, shell, arguments), arguments.timeout, filled.text)
+        _watch(deltas, reply, view, arguments.timeout, conclude)
     finally:
         reply.is_shown = partial(_is_shown, shell, shell.execution_count)
         if arguments.out and (reply.text or reply.done):
@@ -79,22 +86,32 @@ def _watch(
     reply: Reply,
     view: View,
     timeout: float | None,
-    prompt: str,
+    conclude: Callable[[], None],
 ) -> None:
-    """Let *view* follow *reply* while the background loop fills it."""
-    end = None if timeout is None else time.monotonic() + timeout
+    """Let *view* follow *reply* while the background loop fills it, and *conclude* in any case."""
+    is_late = False
     try:
-        with closing(background.iterate(deltas)) as batches:
-            for _ in batches:
-                view.update(reply)
-                if end is not None and time.monotonic() > end:
-                    raise _too_long(timeout or 0, reply)
+        is_late = _follow(deltas, reply, view, timeout)
     except (KeyboardInterrupt, CancelledError) as interrupt:  # Stop here, or in a panel
         reply.finish("cancelled")
         raise Interrupted(_stopped(reply)) from interrupt
     finally:
-        digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()
-        _finish(view, reply, receipt(reply, digest))
+        conclude()
+    if is_late:
+        raise _too_long(timeout or 0, reply)
+
+
+def _follow(
+    deltas: AsyncGenerator[Delta, None], reply: Reply, view: View, timeout: float | None
+) -> bool:
+    """Show what comes; return whether it took longer than *timeout*, and was stopped."""
+    end = None if timeout is None else time.monotonic() + timeout
+    with closing(background.iterate(deltas)) as batches:
+        for _ in batches:
+            view.update(reply)
+            if end is not None and time.monotonic() > end and not reply.done:
+                return True
+    return False
 
 
 def _finish(view: View, reply: Reply, receipt: dict[str, object]) -> None:
@@ -107,15 +124,32 @@ def _finish(view: View, reply: Reply, receipt: dict[str, object]) -> None:
 
 
 def _stopped(reply: Reply) -> str:
-    kept = "the text so far is kept" if reply.text else "nothing had come yet"
-    return f"Stopped after {reply.elapsed:.1f} s; {kept}."
+    return f"Stopped after {reply.elapsed:.1f} s; {_kept(reply)}."
 
 
 def _too_long(seconds: float, reply: Reply) -> NetworkError:
-    what = f"stopped after {seconds:g} s, as --timeout says; the text so far is kept"
-    error = NetworkError(what, remedy="%glm --continue goes on.", host=reply.host)
+    what = f"stopped after {seconds:g} s, as --timeout says; {_kept(reply)}"
+    remedy = f"`{reply.way_on}` goes on." if reply.way_on else "Ask again with a longer --timeout."
+    error = NetworkError(what, remedy=remedy, host=reply.host)
     error.partial = reply
     return error
+
+
+def _kept(reply: Reply) -> str:
+    if reply.text:
+        return "the text so far is kept"
+    return "only thinking had come" if reply.reasoning else "nothing had come yet"
+
+
+def _way_on(conversation: Conversation, arguments: Arguments, reply: Reply) -> str:
+    """Return the command that goes on with *reply*, which has ended, or ""."""
+    last = conversation.exchanges[-1:]
+    # What `--continue` asked for is joined to the last answer, or leaves that as it is.
+    if arguments.once or not (arguments.go_on or any(each.reply is reply for each in last)):
+        return ""
+    label = conversation.label or DEFAULT_LABEL
+    named = "" if label == DEFAULT_LABEL else f"-l {quoted(label)} "
+    return f"%glm {named}--continue"
 
 
 def _conversation(state: State, arguments: Arguments) -> Conversation:
@@ -128,17 +162,6 @@ def _conversation(state: State, arguments: Arguments) -> Conversation:
     if arguments.system is not None:
         conversation.system = arguments.system
     return conversation
-
-
-def _go_on(
-    conversation: Conversation, options: Options, reply: Reply
-) -> AsyncGenerator[Delta, None]:
-    if not conversation.exchanges:
-        raise ConfigError(
-            f"the conversation {conversation.label!r} has no answer to go on with.",
-            remedy="%glmcmd history lists the conversations.",
-        )
-    return conversation.go_on(options=options, reply=reply)
 
 
 def _options(state: State, arguments: Arguments) -> Options:

@@ -63,7 +63,10 @@ def models(state: State, wanted: str) -> None:
     if not names:
         _print(f"{provider.name} ({provider.host}) does not list its models")
         return
-    _print(*(f"{'*' if name == provider.model else ' '} {provider.name}/{name}" for name in names))
+    marked = (
+        (f"{'*' if name == provider.model else ' '} {provider.name}/{name}") for name in names
+    )
+    _print(*marked, with_words=False)
 
 
 def reset(state: State, label: str) -> None:
@@ -78,7 +81,8 @@ def history(state: State, label: str) -> None:
     """Show what was asked and answered."""
     conversation = state.known(label)
     for number, exchange in enumerate(conversation.exchanges, 1):
-        _print(f"[{number}] {exchange.question.content}", exchange.answer.content, "")
+        said = (f"[{number}] {exchange.question.content}", exchange.answer.content, "")
+        _print(*said, with_words=False)
     if not conversation.exchanges:
         _print(f"{conversation.label}: nothing was asked yet")
 
@@ -180,8 +184,8 @@ def _tokens(spent: Usage) -> str:
     return ", ".join(f"{'unknown' if n is None else n} tokens {way}" for n, way in parts)
 
 
-def _print(*lines: str) -> None:
-    print(clean(redact("\n".join(lines))))
+def _print(*lines: str, with_words: bool = True) -> None:
+    print(clean(redact("\n".join(lines), with_words=with_words)))
 
 
 COMMANDS: dict[str, Callable[[State, str], None]] = {

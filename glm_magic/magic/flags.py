@@ -175,6 +175,14 @@ def _read(flag: Flag, name: str, text: str) -> Any:
         raise ConfigError(what, remedy=f"%glm {flag.usage}: {flag.help}") from None
 
 
+def quoted(value: str) -> str:
+    """Return *value* as `parse` reads it back after a flag."""
+    if value.split() == [value] and value[0] not in "\"'":
+        return value
+    escaped = re.sub(r'(["\\])', r"\\\1", value)
+    return f'"{escaped}"'
+
+
 def _unknown(name: str) -> ConfigError:
     import difflib  # for mistakes only
 

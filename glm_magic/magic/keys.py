@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from IPython.core.history import HistoryManager
 
 _NAME = r"(?:(?:api|access|secret)[-_]?key|password|secret|authorization|(?:\w+[-_])?token)"
-#: A key by its looks: of the vendor's (id.secret), or of the usual kind.
+#: A key by its looks: of the vendor's (id.secret), or of the usual kind, which begins with sk- and
+#: has a long run of letters and digits. Names such as sk-container-id-1001, hashes, UUIDs, pictures
+#: in base64 and web tokens, which code and data are full of, have another shape.
 _KEY_LIKE = re.compile(
-    r"\b[0-9a-f]{32}\.[0-9A-Za-z]{16}\b|\bsk-(?=[\w-]{0,99}\d)[\w-]{16,}", re.IGNORECASE
+    r"\b[0-9a-f]{32}\.[0-9a-z]{16}\b"
+    r"|\bsk-(?=[\w-]{16})(?:[0-9a-z]*[-_]){0,8}(?=[a-z]*[0-9])[0-9a-z]{12,}[\w-]*",
+    re.IGNORECASE | re.ASCII,  # so that a Chinese letter beside it is no part of it
 )
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^-\s\"']\S*)"
 # What is handed to a flag for keys, which there is none; the text after the flags is not meant.
@@ -24,14 +28,28 @@ _FLAGGED = re.compile(
     rf"(?:(?:-p|--param)[\s=]+[\"']?{_NAME}=|--{_NAME}[\s=]+))[^\s\"']+",
     re.IGNORECASE,
 )
-_OURS = re.compile(r"%glm|magic\('glm")
+_OURS = re.compile(r"%glm|magic\('glm|GlmConfig")
 
 
-def refuse(line: str) -> None:
-    """Raise ConfigError when there is a key on the *line* of a magic."""
+def refuse(line: str, body: str = "") -> None:
+    """Raise ConfigError when there is a key on the *line* of a magic, or in the *body* of its cell.
+
+    No flag turns this off: whoever asks about a key shortens it.
+    """
     know_keys()
-    if has_key(line) or _KEY_LIKE.search(line) or _FLAGGED.match(line):
-        raise ConfigError("there is a key on this line; nothing was sent.", remedy=KEY_REMEDY)
+    if _holds_key(line) or _FLAGGED.match(line):
+        raise _refusal("on this line")
+    if _holds_key(body):
+        raise _refusal("in this cell")
+
+
+def _holds_key(text: str) -> bool:
+    return has_key(text) or _KEY_LIKE.search(text) is not None
+
+
+def _refusal(where: str) -> ConfigError:
+    what = f"there is a key {where}; nothing was sent. (To ask about one, shorten it: sk-….)"
+    return ConfigError(what, remedy=KEY_REMEDY)
 
 
 def guard(history: HistoryManager | None) -> None:

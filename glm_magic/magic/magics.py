@@ -67,7 +67,7 @@ class GlmMagics(Magics):
     def glm(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a GLM model (the help that users see is made from the flags)."""
         assert self.shell is not None  # noqa: S101, magics are always made for a shell
-        refuse(line)
+        refuse(line, cell or "")
         if cell is None and not line.strip():
             from .commands import status  # see `state`
 
@@ -96,6 +96,7 @@ class GlmMagics(Magics):
         %glmcmd pull [ORG/REPO/FILE]    fetch a model for the provider local
         %glmcmd doctor [PROVIDER]       check key, network, server, model and versions
         """
+        refuse(line)
         from .commands import run  # see `state`
 
         run(self.state, line)

@@ -22,7 +22,7 @@ from ..prompt import Filled, fill
 from ..providers.base import Options, Think
 from ..show.remarks import waiting
 from ..state import DEFAULT_LABEL, State
-from .items import JSON, Failure, Items
+from .items import JSON, Failure, Items, has_words
 from .operations import OPERATIONS
 
 #: Seconds between two patches: fifteen a second look like a flow, and any front end keeps up.
@@ -57,6 +57,7 @@ class Desk:
         self._tasks: set[asyncio.Future[None]] = set()
         self._status: JSON = {}
         self._heard = self._flushed = 0.0
+        self._error = ""
         self._timer: asyncio.TimerHandle | None = None
         self._begin(label or DEFAULT_LABEL)
 
@@ -131,8 +132,6 @@ class Desk:
         """Ask for the rest of the last answer."""
         self.check_idle()
         conversation = self.get_ready()
-        if not conversation.exchanges:
-            raise ConfigError("there is no answer to go on with.")
         reply = Reply()
         stream = conversation.go_on(options=self.options(), reply=reply)
         self._start(stream, None, reply)
@@ -163,7 +162,6 @@ class Desk:
         self, stream: AsyncGenerator[Delta, None], question: Message | None, reply: Reply
     ) -> None:
         self.failure = None
-        self._heard = time.monotonic()
         task = asyncio.ensure_future(self._run(stream, question, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -175,7 +173,7 @@ class Desk:
         try:
             async with aclosing(stream) as deltas:
                 async for _ in deltas:
-                    self._heard = time.monotonic()
+                    pass  # the conversation tells its listeners
         except asyncio.CancelledError:
             words = "" if reply.text else "stopped before an answer came"
         except GlmError as error:
@@ -213,25 +211,41 @@ class Desk:
     def flush(self) -> None:
         """Tell the views what has changed since the last time."""
         self._flushed = time.monotonic()
-        for message in self.items.update(self.conversation, self.failure):
-            self._send(message)
-            self._heard = self._flushed
+        before, self._error = self._error, self._draw()
         status = self._describe()
         if status != self._status:
             self._status = status
             self._send({"op": "status", **status})
-        if status["busy"]:
-            self._schedule(1.0)  # so that the seconds go on in silence
+        if status["busy"] or self._error != before:
+            self._schedule(1.0)  # the seconds go on in silence; what failed is tried once more
         elif self._kept is not self.conversation.exchanges:
             self._kept = self.conversation.exchanges
             self._keep(self.conversation)
 
+    def _draw(self) -> str:
+        """Tell the views what is new in the items; return what went wrong, or ""."""
+        try:
+            for message in self.items.update(self.conversation, self.failure):
+                self._send(message)
+                if has_words(message):
+                    self._heard = self._flushed
+            if self._error:  # what failed the last time may be missing in the views
+                self.send_state("")
+        except Exception as error:  # noqa: BLE001, a rim: the panel would stay busy for ever
+            return f"not all could be shown: {tidy(f'{type(error).__name__}: {error}')}"
+        return ""
+
+    def _progress(self) -> str:
+        if not self._is_busy():
+            return ""
+        reply = self.conversation.answering[-1].reply
+        return waiting(reply, min(time.monotonic() - self._heard, reply.elapsed))
+
     def _describe(self) -> JSON:
-        answering = self.conversation.answering
-        silence = time.monotonic() - self._heard
         return {
             "busy": self._is_busy(),
-            "progress": waiting(answering[-1].reply, silence) if answering else "",
+            "progress": self._progress(),
+            "error": self._error,
             "can_undo": self.conversation.can_undo or self.failure is not None,
             "waiting": "",
         }
@@ -248,7 +262,7 @@ class Desk:
             "think": self.think,
             "temperature": temperature,
         }
-        state = {"op": "state", "view": view, "items": self.items.whole(), "error": ""}
+        state = {"op": "state", "view": view, "items": self.items.whole()}
         self._send({**state, **settings, **self._describe()})
 
 

@@ -10,6 +10,7 @@ from ..history import Exchange
 from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.disarm import disarm
+from ..wire.think import whole
 
 _PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*", re.DOTALL | re.I)
 
@@ -17,7 +18,7 @@ _PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*",
 def to_markdown(exchanges: Iterable[Exchange]) -> str:
     """Return questions as quotes and answers as they are, with nothing that runs or loads."""
     parts = (part for each in exchanges for part in (_quote(each), each.answer.content))
-    return disarm(redact("\n\n".join(parts)))
+    return disarm(redact(whole("\n\n".join(parts)), with_words=False))
 
 
 def transcript(exchanges: Iterable[Exchange], label: str) -> str:
@@ -37,7 +38,7 @@ def to_notebook(exchanges: Iterable[Exchange]) -> str:
         for cell in _cells(exchange, f"exchange-{number}")
     ]
     book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    return redact(json.dumps(book, ensure_ascii=False, indent=1))
+    return redact(whole(json.dumps(book, ensure_ascii=False, indent=1)), with_words=False)
 
 
 def _quote(exchange: Exchange) -> str:

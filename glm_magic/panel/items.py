@@ -12,11 +12,13 @@ from html import escape
 from typing import Any
 
 from ..conversation import Conversation
+from ..errors import tidy
 from ..messages import Message, Reply
 from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
-from ..show.remarks import GOES_ON, footer, told, verdict
+from ..show.remarks import beginning, footer, left_out, told, verdict
+from ..wire.think import whole
 
 #: What goes over the wire: JSON.
 JSON = dict[str, Any]
@@ -92,6 +94,12 @@ class Item:
         return patch
 
 
+def has_words(message: JSON) -> bool:
+    """Whether *message* tells the views of a question, or of words that have come."""
+    tail = message.get("item", {}).get("text_tail", {})
+    return bool(tail.get("text")) or "reasoning" in message
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A question that got no answer at all, and why."""
@@ -108,6 +116,8 @@ class Items:
         # A question keeps its number from being asked to the end; held here, its id is not reused.
         self._numbers: dict[int, tuple[Message, int]] = {}
         self._order: list[str] = []
+        # Why items are shown as plain text that could not be drawn as they should be.
+        self._undrawn: dict[str, str] = {}
 
     def whole(self) -> list[JSON]:
         """Return everything, for a view that knows nothing."""
@@ -124,7 +134,7 @@ class Items:
             number = self._number(question)
             order += [f"q{number}", f"a{number}"]
             # As it would have to be typed: what was filled in is not to be filled in once more.
-            typed = redact(question.content).replace("{{", "\\{{")
+            typed = whole(redact(question.content, with_words=False)).replace("{{", "\\{{")
             yield from self._set(f"q{number}", "user", _Said(typed))
             yield from self._set(f"a{number}", "assistant", answer)
         if order != self._order:
@@ -141,9 +151,21 @@ class Items:
         if name not in self._items:
             draw = render if role == "assistant" else _draw_plain
             self._items[name] = Item(name, role, body=Rendered(draw))
-        patch = self._items[name].update(said.text, said.reasoning, said.head())
+        patch = self._update(self._items[name], said)
         if patch is not None:
             yield patch
+
+    def _update(self, item: Item, said: _Said) -> JSON | None:
+        if item.id not in self._undrawn:
+            try:
+                return item.update(beginning(said.text), beginning(said.reasoning), said.head())
+            except Exception as error:  # noqa: BLE001, a rim: all else is still to be shown
+                what = tidy(f"{type(error).__name__}: {error}")
+                self._undrawn[item.id] = f"shown as plain text, as it cannot be drawn: {what}"
+            item = Item(item.id, item.role, body=Rendered(_escape), reasoning=Rendered(_escape))
+            self._items[item.id] = item
+        head = {**_QUIET, "verdict": self._undrawn[item.id], "done": said.is_done}
+        return item.update(said.text, said.reasoning, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +183,20 @@ class _Said:
             return {**_QUIET, "verdict": self.failure}
         return {
             "footer": footer(reply) if reply.done else "",
-            "notes": told(reply.notices),
-            "verdict": verdict(reply).replace(GOES_ON, "") if reply.done else "",
-            "thought_seconds": round(reply.thought or reply.elapsed),
+            "notes": list(filter(None, [left_out(reply), *told(reply.notices)])),
+            "verdict": verdict(reply) if reply.done else "",
+            "thought_seconds": self._thought_seconds(reply),
             "done": reply.done,
         }
+
+    @property
+    def is_done(self) -> bool:
+        return self.reply is None or self.reply.done
+
+    def _thought_seconds(self, reply: Reply) -> int:
+        if not self.reasoning:  # an answer that changes each second would never be silent
+            return 0
+        return round(reply.elapsed if reply.thought is None else reply.thought)
 
 
 _QUIET: JSON = {"footer": "", "notes": [], "verdict": "", "thought_seconds": 0, "done": True}
@@ -188,5 +219,8 @@ def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple
 
 
 def _draw_plain(text: str) -> str:
-    shown = text.strip("\n").replace("\\{{", "{{")
-    return f'<div class="glm-plain">{escape(shown)}</div>'
+    return _escape(text.strip("\n").replace("\\{{", "{{"))
+
+
+def _escape(text: str) -> str:
+    return f'<div class="glm-plain">{escape(text)}</div>'

@@ -70,6 +70,7 @@ def undo(desk: Desk, _: JSON, __: Filled) -> None:
     desk.check_idle()
     if desk.failure is not None:
         desk.failure = None
+        desk.conversation.is_unanswered = False
     elif not desk.conversation.undo():
         raise ConfigError("there is nothing to take back.")
 

@@ -61,6 +61,9 @@ const STRINGS = {
       "stopped before its end": "回答未完即被停止",
       "the stream broke off before its end": "数据流中断，回答不完整",
       "broken off by an error": "因出错而中断",
+      "stopped before any word of the answer": "回答尚未开始即被停止",
+      "the stream broke off before any word of the answer: ask again":
+        "回答尚未开始数据流就中断了：请重新提问",
       "the model asks to call a tool, which %glm does not do": "模型要求调用工具，%glm 不支持",
       "the answer is empty": "回答为空",
       "the token limit was used up by thinking: raise --max-tokens, or --think off":
@@ -749,6 +752,7 @@ class Panel {
   hearStatus(status) {
     if (status.busy !== this.now.busy) this.announce(status.busy);
     if (!status.busy) this.line.settle("stop");
+    if (status.error) this.alert.textContent = status.error;
     this.showStatus(status);
   }
 

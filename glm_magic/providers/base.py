@@ -77,7 +77,8 @@ class Provider(Protocol):
         """Yield the answer to *messages* step by step; the last delta has a finish reason.
 
         Raises ProviderError, whose `partial` is the reply so far, when the
-        stream cannot go on.
+        stream cannot go on. The deltas are as they came: what is shown goes
+        through a `Reply`, which masks keys that the far side repeats.
         """
 
     def prepare(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from http import HTTPStatus
+from types import TracebackType
 from typing import Literal
 
 import aiohttp
@@ -40,11 +41,17 @@ class Answer:
 
     The reader says in *phase* how far the answer has come, and so which clock
     runs: `waiting` for the first event, `speaking`, or `ending` after the
-    finish signal.
+    finish signal. Leaving its `async with` closes it. That is no generator: a
+    loop that ends would close it on its own, before those that read from it.
     """
 
     def __init__(
-        self, response: aiohttp.ClientResponse, clocks: Clocks, begun: float, proxy: str
+        self,
+        response: aiohttp.ClientResponse,
+        clocks: Clocks,
+        begun: float,
+        proxy: str,
+        held: AsyncExitStack,
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -56,8 +63,24 @@ class Answer:
         self._content = response.content
         self._clocks = clocks
         self._proxy = proxy
+        self._held = held
         self._last: float | None = None
         self._first = None if clocks.first_event is None else begun + clocks.first_event
+
+    async def __aenter__(self) -> Answer:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        closing = self._held.__aexit__(kind, error, trace)
+        if kind in {GeneratorExit, asyncio.CancelledError}:
+            _hasten(closing)
+        else:
+            await closing
 
     async def read(self) -> bytes:
         """Return the bytes that have come, waiting for some; b"" at the end.
@@ -74,6 +97,15 @@ class Answer:
         except (aiohttp.ClientError, OSError) as error:
             self.cut = translate(error, self._proxy)
             return self._left_over()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come."""
+        return self.cut is not None or self._content.at_eof()
+
+    def expect(self, phase: Phase) -> None:
+        """Be in *phase* from now on; its clock starts anew."""
+        self.phase, self._last = phase, None
 
     async def read_rest(self, limit: int) -> bytes:
         """Return the rest of the body, at most *limit* bytes of it."""
@@ -123,6 +155,22 @@ class Answer:
         return left
 
 
+def _hasten(closing: Coroutine[object, None, object]) -> None:
+    """Run *closing* without giving way, up to where it waits for something, and leave it there.
+
+    The connection of an answer that is closed in its middle is closed by then.
+    Were the generators around suspended once more, a loop that ends would close
+    those that close already, which is an error; and Python 3.11 tears them
+    apart when it cancels such a close.
+    """
+    try:
+        while closing.send(None) is None:  # this only lets others go first
+            pass
+    except StopIteration:
+        return
+    closing.close()
+
+
 def _unanswered(clocks: Clocks, proxy: str) -> NetworkError:
     what = through(f"no answer within {clocks.first_event:g} s", proxy)
     return NetworkError(what, remedy=_WAIT.format("first_event_timeout"))
@@ -139,16 +187,18 @@ class Transport:
         self._proxy_for = proxy_for
         self.sessions = Sessions(self._new_session)
 
-    @asynccontextmanager
     async def request(
         self, method: str, url: str, headers: Headers, body: bytes | None = None
-    ) -> AsyncIterator[Answer]:
-        """Send one request and give its answer; the connection is closed unless it was read whole.
+    ) -> Answer:
+        """Send one request and return its answer, to be closed by `async with`.
 
+        The connection is closed as well unless the answer was read whole.
         Raises NetworkError or ProtocolError; redirects are not followed.
         """
         proxy = self._proxy_for(url)
-        async with self.sessions.use() as session:
+        async with AsyncExitStack() as held:
+            session = self.sessions.take()
+            held.push_async_callback(self.sessions.give_back, session)
             begun = asyncio.get_running_loop().time()
             with translating(proxy):
                 try:
@@ -165,15 +215,12 @@ class Transport:
                     raise
                 except asyncio.TimeoutError:
                     raise _unanswered(self.clocks, proxy) from None
-            try:
-                if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-                    raise proxy_error(proxy, response.status)
-                _check_headers(response)
-                with _ending_with_connection(response):
-                    yield Answer(response, self.clocks, begun, proxy)
-            finally:
-                # Gives a connection whose body was read to its end back to the pool.
-                response.release() if response.content.is_eof() else response.close()
+            held.callback(_let_go, response)
+            if proxy and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                raise proxy_error(proxy, response.status)
+            _check_headers(response)
+            held.enter_context(_ending_with_connection(response))
+            return Answer(response, self.clocks, begun, proxy, held.pop_all())
 
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -190,6 +237,11 @@ def _check_headers(response: aiohttp.ClientResponse) -> None:
     if size > HEADER_BYTES:
         what = f"its answer is not HTTP (more than {HEADER_BYTES // 2**10} KiB of headers)."
         raise ProtocolError(what, remedy="Is this an HTTP server of the right kind?")
+
+
+def _let_go(response: aiohttp.ClientResponse) -> None:
+    # Gives a connection whose body was read to its end back to the pool.
+    response.release() if response.content.is_eof() else response.close()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import ConfigError, GlmError
+from ..loop import leave_alone
 from ..messages import Delta
 from .models import name_of
 
@@ -63,8 +64,9 @@ class Engine:
         self._queue.put(run)
 
     def unload(self) -> None:
-        """Free the memory when all that was asked is answered."""
-        self._queue.put(None)
+        """Free the memory when all that was asked is answered, where it can be freed."""
+        if not _is_fork.is_set():
+            self._queue.put(None)
 
     def close(self) -> None:
         """Stop the answers and end the thread, waiting for it."""
@@ -156,6 +158,8 @@ def _load(setup: Setup, run: Run) -> Any:
     except RuntimeError as error:
         msg = f"llama.cpp cannot load {setup.file}."
         raise ConfigError(msg, remedy="It is damaged, of an unknown kind, or too large.") from error
+    if _is_fork.is_set():
+        leave_alone(server)
     # Freed before its own loop has begun, a server would wait for that for ever: the first thing
     # the loop answers shows that it has.
     server.handle_metrics()
@@ -211,14 +215,36 @@ def _close_all() -> None:
         engine.close()
 
 
-def _start_over() -> None:
-    """Forget, in a forked child, the engines: their threads have stayed in the parent.
+#: Set in a forked child whose parent had llama.cpp in memory. Freeing a server there, and the plain
+#: end of the process, would wait for a thread that has stayed in the parent (or abort, where a
+#: new one has its place): nothing of it is freed, and `_end_early` ends the process.
+_is_fork = threading.Event()
 
-    Such a child must end by `os._exit`, as those of multiprocessing do: at a
-    plain exit llama.cpp waits for the threads that are not there.
-    """
+
+def _start_over() -> None:
+    """Forget, in a forked child, the engines: their threads have stayed in the parent."""
+    leave_alone(tuple(_engines.values()))
     _engines.clear()
     _lock.release()
+    if sys.modules.get("xllamacpp"):
+        _is_fork.set()
+        _end_early()
+
+
+def _end_early() -> None:
+    """Have C's `exit` stop, with its status, before it destroys what libraries hold.
+
+    Python is over by then, its own exit handlers have run and its files are
+    flushed; those of C are flushed here. `os._exit` in a handler of Python's
+    would come before some of theirs, and does not know the status. Only glibc
+    has `on_exit`; elsewhere such a child must end by `os._exit`.
+    """
+    import ctypes  # only needed after a fork
+
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):
+        libc.on_exit(libc["_exit"], None)
+        libc["__cxa_atexit"](libc.fflush, None, None)  # entered last, run first
 
 
 if sys.platform != "win32":

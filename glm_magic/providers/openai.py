@@ -18,7 +18,7 @@ from .address import OVER_TLS, is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json
 from .headers import Headers, shown
-from .reading import ANSWER_BYTES, OK, REDIRECTS, Call, redirected
+from .reading import OK, REDIRECTS, Call, read_whole, redirected
 from .remote import RemoteProvider
 
 
@@ -76,9 +76,8 @@ class OpenAIProvider(RemoteProvider):
         """Return the models the server lists, or an empty list when it does not say."""
         url = self.base_url + "/models"
         headers = self._headers(self._key()) | self._extra_headers
-        async with self._transport.request("GET", url, headers) as answer:
-            payload = read_json(await answer.read_rest(ANSWER_BYTES)) or {}
-            answer.check_whole()
+        async with await self._transport.request("GET", url, headers) as answer:
+            payload = read_json(await read_whole(answer)) or {}
         if answer.status == OK:
             return [name for entry in objects_of(payload, "data") if (name := text_of(entry, "id"))]
         if answer.status in REDIRECTS and not self._known_models:

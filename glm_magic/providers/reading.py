@@ -75,16 +75,33 @@ async def read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
     while (kind := kind_of(head, answer.content_type)) is None and (more := await answer.read()):
         head = (head + more).lstrip(BLANK)  # else blanks without end would fill the memory
     if kind == "json":
-        body = head + await answer.read_rest(ANSWER_BYTES)
-        answer.check_whole()
-        for delta in call.read_answer(_object(body)):
+        for delta in call.read_answer(_object(await read_whole(answer, head))):
             yield delta
     elif kind == "page":
+        answer.expect("ending")
         raise page_error(head + await answer.read_rest(ERROR_BYTES))
     else:
         async with aclosing(_read_events(call.decoder, answer, head)) as deltas:
             async for delta in deltas:
                 yield delta
+
+
+async def read_whole(answer: Answer, head: bytes = b"") -> bytes:
+    """Return the JSON body that begins with *head*, where the connection stays open as well.
+
+    What may be all of it is waited for no longer than the rest of a stream, if it is all of it.
+    """
+    body, may_be_all = bytearray(head), True
+    while len(body) < ANSWER_BYTES:
+        is_end = may_be_all and body[-8:].rstrip().endswith(b"}")
+        answer.expect("ending" if is_end else "waiting")
+        piece = await answer.read()
+        if not piece and (answer.is_over or read_json(bytes(body)) is not None):
+            break
+        body += piece
+        may_be_all = bool(piece)
+    answer.check_whole()
+    return bytes(body)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -104,13 +121,14 @@ async def _read_events(
     while chunk:
         events = sse.feed(decoder.join(chunk))
         for delta in (delta for event in events for delta in decoder.decode(event)):
-            size += len(delta.content) + len(delta.reasoning) - delta.retract
+            size += len(delta.content) - delta.retract
+            size += len(delta.reasoning) - delta.retract_reasoning
             notices += bool(delta.notice)
             yield delta
         _check_size(size + NOTICE_SIZE * notices + decoder.kept)
         answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
         chunk = b"" if decoder.is_done else await answer.read()
-    if not size:  # a cut before any word is not the end of an answer: it may be asked again
+    if not (size or decoder.is_ending):  # a cut before any word: it may be asked again
         answer.check_whole()
     for delta in (delta for event in sse.close() for delta in decoder.decode(event)):
         yield delta

@@ -121,9 +121,10 @@ class RemoteProvider(ABC):
                 yield Delta(notice=notice)
         body = json.dumps(call.request.body).encode()
         url = call.request.url
-        async with self._transport.request("POST", url, call.headers, body) as answer:
+        async with await self._transport.request("POST", url, call.headers, body) as answer:
             if answer.status not in GOOD:
                 raise await refusal(call, answer)
+            yield Delta(rest=call.decoder.rest)
             async with aclosing(read(call, answer)) as deltas:
                 try:
                     async for delta in deltas:
@@ -136,7 +137,7 @@ class RemoteProvider(ABC):
     async def touch(self, url: str) -> int:
         """Return the HTTP status that a GET of *url* has, without a key; raises ProviderError."""
         headers: Headers = {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
-        async with self._transport.request("GET", url, headers) as answer:
+        async with await self._transport.request("GET", url, headers) as answer:
             return answer.status
 
     def proxy_to(self, url: str) -> str:
@@ -187,3 +188,4 @@ async def _count_down(why: str, seconds: float) -> AsyncGenerator[Delta, None]:
     while (left := end - loop.time()) > 0:
         yield Delta(progress=f"{why}; asking again in {math.ceil(left)} s")
         await asyncio.sleep(min(left, 1.0))
+    yield Delta()  # else the countdown would stand there while the next try is silent

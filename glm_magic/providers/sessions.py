@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -40,17 +39,17 @@ class Sessions(Generic[S]):
         )
         self._uses: Counter[S] = Counter()
 
-    @asynccontextmanager
-    async def use(self) -> AsyncIterator[S]:
-        """Give a session; it stays open as long as it is used, whatever is closed meanwhile."""
+    def take(self) -> S:
+        """Return a session; it stays open until it is given back, whatever is closed meanwhile."""
         session = self._get()
         self._uses[session] += 1
-        try:
-            yield session
-        finally:
-            self._uses[session] -= 1
-            if session not in self._kept.values():
-                await self._end(session)
+        return session
+
+    async def give_back(self, session: S) -> None:
+        """Close *session* if nobody else uses it and nobody will close it later."""
+        self._uses[session] -= 1
+        if session not in self._kept.values():
+            await self._end(session)
 
     def enter(self) -> None:
         """Keep the session of the running loop until `aclose`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -25,29 +26,42 @@ PAUSE = 0.05
 
 
 class PlainView:
-    """Prints the text as it comes, and nothing but the text, to standard output if there is one."""
+    """Prints the text as it comes, and nothing but the text, to standard output if there is one.
+
+    Remarks go to standard error, where what is waited for before the first word
+    is said once.
+    """
 
     def __init__(self, *, show_footer: bool = True, file: TextIO | None = None) -> None:
         self._show_footer = show_footer
         self._file: TextIO | None = file or sys.stdout
         self._text = ""
+        self._told: set[tuple[int, str]] = set()
 
     def update(self, reply: Reply) -> None:
-        """Print what is new."""
+        """Print what is new, or what is waited for."""
         text = reply.settled_text
         if not text.startswith(self._text):
             self._write("\n[the answer was changed; it begins anew]\n")
             self._text = ""
         self._write(clean(text[len(self._text) :]))
         self._text = text
+        if not (text or reply.done):  # a remark within a text would cut a line in two
+            self._tell(waiting(reply, reply.elapsed), pause=len(reply.notices))
+
+    def _tell(self, remark: str, *, pause: int) -> None:
+        """Say *remark* unless it was said before but for its numbers, which count something."""
+        what = (pause, re.sub(r"\d+", "", remark))
+        if remark and what not in self._told:
+            self._told.add(what)
+            _say(remark)
 
     def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
         """Print the rest, and remarks to standard error."""
         self.update(reply)
         self._write("\n" if self._text and not self._text.endswith("\n") else "")
         for note in ending(reply, show_footer=self._show_footer):
-            if sys.stderr is not None:
-                sys.stderr.write(clean(note) + "\n")
+            _say(note)
 
     def _write(self, text: str) -> None:
         file = self._file
@@ -56,6 +70,11 @@ class PlainView:
             file.write(text)
             file.flush()
             self._file = file
+
+
+def _say(remark: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(clean(remark) + "\n")
 
 
 class TerminalView:

@@ -17,7 +17,7 @@ from ..loop import stop_put_off
 from ..messages import Reply
 from .blocks import BlockSplitter
 from .disarm import disarm
-from .remarks import ending, waiting
+from .remarks import beginning, ending, left_out, waiting
 from .terminal import clean
 
 #: Characters at which the first group is frozen, at least (a shorter answer stays in one), and a
@@ -49,6 +49,7 @@ class NotebookView:
         self._displays: list[str] = []
         self._shown: list[Bundle] = []
         self._due = 0.0
+        self._drawn = ("", "")
         self._heard = time.monotonic()
         self._begin()
 
@@ -63,29 +64,29 @@ class NotebookView:
         now = time.monotonic()
         if now < self._due:
             return
-        self._take_in(reply, now)
+        self._take_in(reply)
         source = "".join(self._live) + self._splitter.tail
-        parts = (self._thinking(reply), disarm(source), self._remark(reply, now))
-        self._show(self._group, _join(parts))
+        drawn = (self._thinking(reply), disarm(source))
+        if drawn != self._drawn:  # silence is what does not change the screen
+            self._drawn, self._heard = drawn, now
+        self._show(self._group, _join((*drawn, self._remark(reply, now))))
         self._due = time.monotonic() + PAUSE + PAUSE_PER_KILO * len(source) / 1000
 
     def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
         """Put the whole reply into the first display, with *receipt* as its metadata."""
-        body = disarm(reply.text)
-        remarks = _small(ending(reply, show_footer=self._show_footer))
-        parts = (self._reasoning(reply), body, remarks)
-        bundle = {"text/markdown": _join(parts), "text/plain": clean(reply.text)}
+        text = beginning(reply.text)
+        remarks = _small([left_out(reply), *ending(reply, show_footer=self._show_footer)])
+        parts = (self._reasoning(reply), disarm(text), remarks)
+        bundle = {"text/markdown": _join(parts), "text/plain": clean(text)}
         if self._displays or bundle["text/markdown"]:  # an error before any text needs no output
             self._publish(0, bundle, {"glm_magic": receipt})
         self._empty(range(1, len(self._displays)))
 
-    def _take_in(self, reply: Reply, now: float) -> None:
-        text = reply.settled_text
+    def _take_in(self, reply: Reply) -> None:
+        text = beginning(reply.settled_text)
         if not text.startswith(self._text):  # taken back: what is frozen may be wrong
             self._empty(range(1, self._group + 1))
             self._begin()
-        if len(text) > len(self._text) or (reply.reasoning and not text):
-            self._heard = now
         self._live += self._splitter.feed(text[len(self._text) :])
         self._text = text
         self._freeze(reply)
@@ -133,7 +134,8 @@ class NotebookView:
         if not (self._show_reasoning and reply.reasoning):
             return ""
         seconds = reply.elapsed if reply.thought is None else reply.thought
-        return _folded(f"Thought for {seconds:.0f} s", reply.reasoning, is_open=False)
+        thoughts = beginning(reply.reasoning)
+        return _folded(f"Thought for {seconds:.0f} s", thoughts, is_open=False)
 
     def _remark(self, reply: Reply, now: float) -> str:
         return _small([waiting(reply, now - self._heard)])

@@ -13,17 +13,29 @@ from .terminal import clean
 if TYPE_CHECKING:
     from ..providers.base import Request
 
-#: What a cell says of an answer that has more to come; the panel has a button for it.
-GOES_ON = ": `%glm --continue` goes on"
-
 _VERDICTS = {
-    "length": "cut off at the token limit" + GOES_ON,
+    "length": "cut off at the token limit",
     "content_filter": "stopped by the vendor's moderation",
-    "cancelled": "stopped before its end" + GOES_ON,
-    "truncated": "the stream broke off before its end" + GOES_ON,
-    "error": "broken off by an error" + GOES_ON,
+    "cancelled": "stopped before its end",
+    "truncated": "the stream broke off before its end",
+    "error": "broken off by an error",
     "tool_calls": "the model asks to call a tool, which %glm does not do",
 }
+#: The same where no text came.
+_EMPTY = {
+    "stop": "the answer is empty",
+    "length": "the token limit was used up by thinking: raise --max-tokens, or --think off",
+}
+#: And where no text came to a new question: nothing of that is remembered.
+_UNANSWERED = {
+    "cancelled": "stopped before any word of the answer",
+    "truncated": "the stream broke off before any word of the answer: ask again",
+}
+#: What a rest can be asked for after.
+_CUT = [_VERDICTS[reason] for reason in ("length", "cancelled", "truncated", "error")]
+
+#: Characters of a text that a browser is given: a page with more of them hardly moves any more.
+MOST_SHOWN = 2**20
 
 #: Seconds of silence after which the time is shown.
 PATIENCE = 2.0
@@ -31,12 +43,10 @@ PATIENCE = 2.0
 
 def verdict(reply: Reply) -> str:
     """Return one line when *reply* is not a complete answer, else ""."""
-    text = _VERDICTS.get(reply.finish_reason or "", "")
-    if reply.finish_reason == "length" and not reply.text:
-        return "the token limit was used up by thinking: raise --max-tokens, or --think off"
-    if reply.finish_reason == "stop" and not reply.text:
-        return "the answer is empty"
-    return text
+    verdicts = _VERDICTS
+    if not reply.text:
+        verdicts = verdicts | _EMPTY | ({} if reply.way_on else _UNANSWERED)
+    return verdicts.get(reply.finish_reason or "", "")
 
 
 def footer(reply: Reply) -> str:
@@ -49,6 +59,19 @@ def footer(reply: Reply) -> str:
     if tokens and reply.elapsed > 0:
         parts.append(f"{tokens / reply.elapsed:.0f} tokens/s")
     return " · ".join(parts)
+
+
+def beginning(text: str) -> str:
+    """Return as much of *text* as a browser can show."""
+    return text[:MOST_SHOWN]
+
+
+def left_out(reply: Reply) -> str:
+    """Return a remark when not all of *reply* is given to the browser, else ""."""
+    size = len(reply.text)
+    if size <= MOST_SHOWN:
+        return ""
+    return f"only the first {MOST_SHOWN:,} of {size:,} characters are shown; the reply has them all"
 
 
 def waiting(reply: Reply, silence: float) -> str:
@@ -65,9 +88,10 @@ def request_text(request: Request) -> str:
     """Return *request* as people read it: where it goes, headers, body, and remarks."""
     where = f"POST {request.url}" if "://" in request.url else f"in this process: {request.url}"
     head = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
-    body = json.dumps(request.body, ensure_ascii=False, indent=2)
+    body = redact(json.dumps(request.body, ensure_ascii=False, indent=2), with_words=False)
     notes = "\n".join(f"note: {note}" for note in request.notices)
-    return clean(redact("\n".join(part for part in (where, head, body, notes) if part)))
+    parts = (redact(where), redact(head), body, redact(notes))
+    return clean("\n".join(part for part in parts if part))
 
 
 def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:
@@ -88,7 +112,10 @@ def ending(reply: Reply, *, show_footer: bool) -> list[str]:
     """Return the lines under a reply that is done; an error without any text needs no footer."""
     if reply.finish_reason == "error" and not reply.text:
         return told(reply.notices)
-    lines = [*told(reply.notices), verdict(reply), footer(reply) if show_footer else ""]
+    end = verdict(reply)
+    if reply.way_on and end in _CUT:
+        end += f": `{reply.way_on}` goes on"
+    lines = [*told(reply.notices), end, footer(reply) if show_footer else ""]
     return [line for line in lines if line]
 
 

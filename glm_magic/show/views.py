@@ -32,13 +32,19 @@ class SilentView:
 
 
 class FinalView:
-    """Shows a reply only when it is done: for `--no-stream`."""
+    """Shows a reply only when it is done: for `--no-stream`.
+
+    Until then it shows that, and for how long, the reply is waited for.
+    """
 
     def __init__(self, view: View) -> None:
         self._view = view
 
     def update(self, reply: Reply) -> None:
-        """Show nothing yet."""
+        """Show no word yet."""
+        if not reply.done:
+            wordless = Reply(notices=reply.notices, progress=reply.progress, started=reply.started)
+            self._view.update(wordless)
 
     def finish(self, reply: Reply, receipt: dict[str, object]) -> None:
         """Show the whole reply."""

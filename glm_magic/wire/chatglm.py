@@ -133,6 +133,7 @@ class SnapshotDecoder:
         if event.event == "error":
             return self._fail(read_object(data) or {"message": data})
         self._start = self._start or data[:200]  # all of it would be kept
+        del data  # it may be large, and is read from its bytes
         reading = read_event(event)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for frame in reading.objects:

@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 #: A segment, a kind, and Markdown.
 Block = tuple[str, str, str]
-NO_BLOCK: Block = ("", "", "")
+#: The last block that is shown, and the last two characters of the text up to its end.
+Place = tuple[Block, str]
+NOWHERE: Place = (("", "", ""), "")
 
 # Citation marks such as 【3†source】, and what may still become one.
 _MARK = re.compile(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】")
@@ -47,23 +49,27 @@ def sources(pages: list[tuple[str, str]]) -> str:
     return "\n".join(f"- [{label}]({address})" for label, address in links)
 
 
-def join_blocks(blocks: list[Block], before: Block = NO_BLOCK, ending: str = "") -> list[str]:
-    """Return *blocks* as the pieces of one text, with blank lines between them; repeats are empty.
+def join_blocks(blocks: list[Block], place: Place = NOWHERE) -> tuple[list[str], list[Place]]:
+    """Return *blocks* as the pieces of one text that goes on at *place*, and where each leaves it.
 
-    Texts of one segment are one text. *before* is the block in front of them
-    all, and *ending* the last two characters there.
+    There are blank lines between them, but texts of one segment are one text. Repeats are empty.
     """
-    pieces = []
+    pieces, places = [], []
     for block in blocks:
-        segment, kind, text = block
-        is_repeated = kind == "execution_output" and block[1:] == before[1:]
-        if not text or is_repeated:
-            pieces.append("")
-            continue
-        is_one = kind in ("text", "think", "text_thinking") and (segment, kind) == before[:2]
-        pieces.append(text if is_one or not ending else _gap(ending) + text)
-        before, ending = block, (ending + pieces[-1][-2:])[-2:]
-    return pieces
+        piece = _piece(block, *place)
+        place = (block, (place[1] + piece[-2:])[-2:]) if piece else place
+        pieces.append(piece)
+        places.append(place)
+    return pieces, places
+
+
+def _piece(block: Block, before: Block, ending: str) -> str:
+    segment, kind, text = block
+    is_repeated = kind == "execution_output" and block[1:] == before[1:]
+    if not text or is_repeated:
+        return ""
+    is_one = kind in ("text", "think", "text_thinking") and (segment, kind) == before[:2]
+    return text if is_one or not ending else _gap(ending) + text
 
 
 def _gap(text: str) -> str:

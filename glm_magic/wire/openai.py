@@ -98,6 +98,7 @@ class OpenAIDecoder:
         if event.event == "error":
             return self._fail(read_object(data) or data)
         self._start = self._start or data[:200]  # all of it would be kept
+        del data  # it may be large, and is read from its bytes
         reading = read_event(event, goes_on=True)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for chunk in reading.objects:

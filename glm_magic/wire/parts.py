@@ -5,35 +5,28 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages import Delta, GrowingText, diff
+from ..messages import Delta, GrowingText
+from .blocks import BlockText, Key
 from .entries import FIELDS, entries_of, odd_text
 from .growth import Growth
-from .markdown import NO_BLOCK, Block, fenced, images, join_blocks, sources, strip_citations
+from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FINAL = ("finish", "done")
-_THINKING = ("think", "text_thinking")
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
 #: What an item takes beside its text, in characters.
 _ITEM_SIZE = 1000
-
-
-class _Key(NamedTuple):
-    segment: str
-    position: int
-    kind: str
-
-    @property
-    def is_thinking(self) -> bool:
-        return self.kind in _THINKING
+#: Characters that may be written anew for each that comes: where the end of a long text is to be
+#: taken back at every frame, the changes of several frames are written at once.
+_WORTH = 16
 
 
 class _Change(NamedTuple):
-    key: _Key
+    key: Key
     #: What was put at the end of the item; None when it must be written anew.
     added: str | None
 
@@ -65,8 +58,10 @@ class _Item:
         """Take in all of the text and return what that appends (None: it may be anything)."""
         # An empty text says that the item is finished, but takes nothing back.
         text = text or self.text(growth)
-        if self.is_final and text == self._last:
-            return ""
+        if text == self._last:
+            if self.is_final:
+                return ""
+            text = self._last  # one of the two, which may be large, is enough
         growth.settle(self._last, self._sum.read(), text)
         self.is_final = True
         self._begin(text)
@@ -96,66 +91,23 @@ class _Item:
         self._frame, self._sum = text, GrowingText(text)
 
 
-class _Text:
-    """One of the two texts, in blocks; what stands before the first changed one stays as it is."""
-
-    def __init__(self) -> None:
-        self.keys: list[_Key] = []
-        self.first_changed = 0
-        self._blocks: list[Block] = []
-        self._pieces: list[GrowingText] = []  # what was shown for each block
-
-    def place(self, key: _Key) -> int:
-        """Add *key* at the end and return its place."""
-        self.keys.append(key)
-        self.change(len(self.keys) - 2)  # if that is code, its fence is closed now
-        return len(self.keys) - 1
-
-    def change(self, place: int) -> None:
-        """Have the block at *place* written anew, and all behind it."""
-        self.first_changed = max(0, min(self.first_changed, place))
-
-    def append(self, added: str) -> None:
-        """Put *added* at the end of the last block."""
-        self._pieces[-1].add(added)
-
-    def read(self) -> str:
-        """Return what was shown."""
-        return "".join(piece.read() for piece in self._pieces)
-
-    def rewrite(self, blocks: list[Block]) -> Delta:
-        """Put *blocks* in place of the changed ones and return what that changes."""
-        start, self.first_changed = self.first_changed, len(self.keys)
-        old = "".join(piece.read() for piece in self._pieces[start:])
-        pieces = join_blocks(blocks, *self._end_before(start))
-        self._blocks[start:], self._pieces[start:] = blocks, list(map(GrowingText, pieces))
-        return diff(old, "".join(pieces))
-
-    def _end_before(self, start: int) -> tuple[Block, str]:
-        """Return the last block that is shown before the place *start*, and how the text ends."""
-        last, ending = NO_BLOCK, ""
-        while start and len(ending) < 2:  # noqa: PLR2004, as many as a blank line has
-            start -= 1
-            piece = self._pieces[start].read()
-            last = self._blocks[start] if piece and last == NO_BLOCK else last
-            ending = piece[-2:] + ending
-        return last, ending[-2:]
-
-
 class Transcript:
     """The message so far as two texts, answer and thinking, and how they change.
 
-    Items stand in the order of their first arrival.
+    Items stand in the order of their first arrival. What changes elsewhere than at the end is
+    given out at once unless that has become too much to be taken back and said again each time.
     """
 
     def __init__(self) -> None:
         self._growth = Growth()
-        self._items: dict[_Key, _Item] = {}
-        self._finished: dict[_Key, str] = {}  # Markdown that came whole
-        self._places: dict[_Key, int] = {}
-        self._texts = {True: _Text(), False: _Text()}  # the thinking, and the answer
-        self._unknown: dict[_Key, None] = {}
-        self._growing: _Key | None = None  # the last item of the last frame, if only that grew
+        self._items: dict[Key, _Item] = {}
+        self._finished: dict[Key, str] = {}  # Markdown that came whole
+        self._places: dict[Key, int] = {}
+        self._texts = {True: BlockText(), False: BlockText()}  # the thinking, and the answer
+        self._unknown: dict[Key, None] = {}
+        self._growing: Key | None = None  # the last item of the last frame, if only that grew
+        self._is_late = False  # whether something is not written yet as it should be
+        self._earned = 0  # how many characters may have been written anew by now
 
     @property
     def unknown(self) -> list[str]:
@@ -172,19 +124,23 @@ class Transcript:
         was_delta = self._growth.is_delta
         every = [change for entry in enumerate(parts) for change in self._take(*entry)]
         changes = [change for change in every if change.added != ""]
-        # Nearly every frame only prolongs the newest text; the others have it written anew.
-        is_plain = all(starmap(self._is_at_end, changes))
+        is_turned = was_delta != self._growth.is_delta
+        # Nearly every frame only prolongs the newest text; the others have it written anew, or
+        # kept for later what is not at an end.
+        is_plain = not self._is_late and all(starmap(self._is_at_end, changes))
         is_last = len(changes) == 1 and changes[0].key == every[-1].key
         is_repeating = self._growth.mode == "cumulative"
         self._growing = every[-1].key if is_plain and is_last and is_repeating else None
-        if is_plain:
-            added: dict[bool, str] = {True: "", False: ""}
-            for key, text in changes:
+        is_due = not is_plain and (is_turned or self._is_due())
+        added: dict[bool, str] = {True: "", False: ""}
+        for key, text in changes:
+            if is_plain or (not is_due and self._is_at_end(key, text)):
                 added[key.is_thinking] += self._append(key, text or "")
-            return Delta(added[False], added[True])
-        for key, _ in changes:
-            self._texts[key.is_thinking].change(self._places[key])
-        return self.write(is_end=False, is_all=was_delta != self._growth.is_delta)
+            else:
+                self._change(key)
+        if is_due:
+            return self.write(is_end=False, is_all=is_turned)
+        return Delta(added[False], added[True])
 
     def prolong(self, added: str) -> Delta | None:
         """Take in the last frame once more, with *added* behind the text of its last item.
@@ -195,6 +151,7 @@ class Transcript:
         if key is None or not self._is_at_end(key, added):
             return None
         self._items[key].prolong(added)
+        self._earned += _WORTH * len(added)
         added = self._append(key, added)
         return Delta(reasoning=added) if key.is_thinking else Delta(added)
 
@@ -205,6 +162,7 @@ class Transcript:
 
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
+        self._is_late = False
         if is_all:
             for text in self._texts.values():
                 text.change(0)
@@ -215,7 +173,7 @@ class Transcript:
     def _take(self, position: int, part: JSON) -> Iterator[_Change]:
         segment = text_of(part, "logic_id") or f"#{position}"
         for index, entry in enumerate(entries_of(part)):
-            key = _Key(segment, index, text_of(entry, "type"))
+            key = Key(segment, index, text_of(entry, "type"))
             is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
             if key.kind in FIELDS:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
@@ -225,7 +183,16 @@ class Transcript:
                 self._unknown |= {} if key.kind in _SILENT else {key: None}
                 yield _Change(key, "")
 
-    def _take_text(self, key: _Key, entry: JSON, *, is_final: bool) -> str | None:
+    def _is_due(self) -> bool:
+        return self._texts[False].cost + self._texts[True].cost <= self._earned
+
+    def _change(self, key: Key) -> None:
+        self._is_late = True
+        self._texts[key.is_thinking].change(self._places[key])
+        if key in self._items:
+            self._items[key].is_shown = False  # nothing can be put behind what is to change
+
+    def _take_text(self, key: Key, entry: JSON, *, is_final: bool) -> str | None:
         if key not in self._items:
             self._items[key] = _Item(repeats=key.kind == "execution_output")
             self._place(key)
@@ -233,9 +200,11 @@ class Transcript:
         if not text and (odd := odd_text(entry, key.kind)):
             self._unknown[key._replace(kind=odd)] = None
         take = item.finish if is_final else item.grow
-        return take(text, self._growth)
+        added = take(text, self._growth)
+        self._earned += _WORTH * (_ITEM_SIZE + len(text if added is None else added))
+        return added
 
-    def _take_whole(self, key: _Key, part: JSON, entry: JSON) -> str | None:
+    def _take_whole(self, key: Key, part: JSON, entry: JSON) -> str | None:
         if key.kind == "image":
             urls = [text_of(image, "image_url") for image in objects_of(entry, "image")]
             markdown = images(urls)
@@ -246,20 +215,22 @@ class Transcript:
             return ""
         self._place(key)
         self._finished[key] = markdown
+        self._earned += _WORTH * (_ITEM_SIZE + len(markdown))
         return None
 
-    def _place(self, key: _Key) -> None:
+    def _place(self, key: Key) -> None:
         if key not in self._places:
+            self._is_late = True
             self._places[key] = self._texts[key.is_thinking].place(key)
 
-    def _is_at_end(self, key: _Key, added: str | None) -> bool:
+    def _is_at_end(self, key: Key, added: str | None) -> bool:
         # Code that grows goes on inside its fence, unless it holds what makes that longer.
         is_code = key.kind == "code" and "`" not in (added or "`")
         is_running = key.kind == "text" or key.is_thinking or is_code
         is_newest = self._texts[key.is_thinking].keys[-1] == key
         return added is not None and is_running and is_newest and self._items[key].is_shown
 
-    def _append(self, key: _Key, added: str) -> str:
+    def _append(self, key: Key, added: str) -> str:
         item = self._items[key]
         if key.kind == "text":
             added, item.held = strip_citations(item.held + added, is_open=True)
@@ -273,7 +244,7 @@ class Transcript:
             [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
         )
 
-    def _block(self, key: _Key, *, is_end: bool) -> str:
+    def _block(self, key: Key, *, is_end: bool) -> str:
         if key in self._finished:
             return self._finished[key]
         item = self._items[key]

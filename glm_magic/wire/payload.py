@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE = re.compile("[\ud800-\udfff]")
 # At the edge of a text that goes on in the next event, half a pair may find its other half.
 _LONE_INSIDE = re.compile("[\ud800-\udbff](?!\\Z)|(?<!\\A)[\udc00-\udfff]")
+_ASTRAL = re.compile(rb"[\xf0-\xf4]")
+_BEYOND = re.compile(r"[^\x00-\x7f]+")
+#: A backslash that stands before what is not ASCII, and would escape the backslash of its escape.
+_ODD_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\[\x80-\xff]")
+_STEP = 2**16
 # z.ai cuts a frame and goes on behind it on the same line (zai-org/GLM-5#66);
 # sloppy servers leave out the blank line between two events.
 _OBJECT_START = re.compile(r"(?:\A|\n|data: ?)(?=\{)")
@@ -46,11 +52,12 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
     *goes_on* in the next event.
     """
     lone = _LONE_INSIDE if goes_on else _LONE
-    data = event.data
-    whole = read_object(data, lone)
+    whole = _read_wide(event.raw, lone)
+    if whole is None:
+        whole = read_object(event.data, lone)
     if whole is not None:
         return Reading([whole])
-    if saved := _salvage(data, lone):
+    if saved := _salvage(event.data, lone):
         return Reading(saved, REPAIRED)
     return Reading([], SKIPPED if event.is_whole else CUT)
 
@@ -63,6 +70,25 @@ def read_object(text: str, lone: re.Pattern[str] = _LONE) -> JSON | None:
     text = text.strip()
     found = None if is_swarm(text) else _object_at(text, 0, lone)
     return found[0] if found and found[1] == len(text) else None
+
+
+def _read_wide(raw: bytes, lone: re.Pattern[str]) -> JSON | None:
+    """Return *raw* as `read_object` does if its text would fill the memory, else None.
+
+    A single emoji has Python take four bytes for each character of a text, and
+    for each that JSON finds in it; as escapes they take one in the first of these.
+    """
+    is_large = len(raw) > SMALL and not raw.isascii()
+    is_wide = is_large and _ASTRAL.search(raw) and not _ODD_ESCAPE.search(raw)
+    return read_object(_escaped(raw), lone) if is_wide else None
+
+
+def _escaped(raw: bytes) -> str:
+    """Return *raw* as text, what is not ASCII as JSON escapes it."""
+    decode = getincrementaldecoder("utf-8")("replace").decode
+    starts = range(0, len(raw), _STEP)
+    pieces = (decode(raw[at : at + _STEP], at + _STEP >= len(raw)) for at in starts)
+    return "".join(_BEYOND.sub(lambda found: json.dumps(found[0])[1:-1], each) for each in pieces)
 
 
 def _object_at(text: str, start: int, lone: re.Pattern[str]) -> tuple[JSON, int] | None:

@@ -87,7 +87,9 @@ class SSEDecoder:
         self._line, self._line_size = [], 0
         if self._is_first_line:
             text, self._is_first_line = text.removeprefix(_BOM), False
-        found = (self._read_line(line) for line in text.split(b"\n"))
+        lines = text.split(b"\n")
+        del text  # a long line is held in one copy while another is made
+        found = (self._read_line(line) for line in lines)
         return [event for event in found if event]
 
     def _read_line(self, line: bytes) -> Event | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from glm_magic.errors import (
@@ -11,7 +12,7 @@ from glm_magic.errors import (
     QuotaError,
     StatusError,
 )
-from tests.far_side import Raw, Status
+from tests.far_side import Raw, Status, Stream
 from tests.faults.fault import WORLD, Fault, lasts, same, saying
 from tests.providers.asking import CHATGLM, OPENAI
 
@@ -31,7 +32,19 @@ def page(name: str, body: str, content_type: str) -> Fault:
     )
 
 
+def held(body: str | bytes, content_type: str) -> Any:
+    """Return scripts of *body*, with a good status, on a connection that stays open."""
+    data = body.encode() if isinstance(body, str) else body
+    return same(Stream([data], content_type=content_type, end="hold"))
+
+
 PAGES = (
+    Fault(
+        "captcha page with 200, held open",
+        held(CAPTCHA, "text/html"),
+        error=ProtocolError,
+        words=("a web page instead of an answer", "Prove that you are human"),
+    ),
     page("captcha page with 200", CAPTCHA, "text/html; charset=utf-8"),
     page("HTML as event-stream", CAPTCHA, "text/event-stream"),
     page("HTML as JSON", CAPTCHA, "application/json"),
@@ -47,6 +60,39 @@ def answer(content: str, finish: str = "stop") -> dict[str, Any]:
 
 
 JSON = (
+    Fault(
+        "JSON answer, held open",
+        held(json.dumps(answer("Whole answer")) + "\r\n", "application/json"),
+        text="Whole answer",
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON answer, byte by byte and held open",
+        lambda _: [
+            Stream(
+                [json.dumps(answer("Whole } answer")).encode()],
+                content_type="application/json",
+                cut="bytes",
+                end="hold",
+            )
+        ],
+        text="Whole } answer",
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON error with 200, held open",
+        held('{"error": {"code": "1113", "message": "top up"}}', "application/json"),
+        error=QuotaError,
+        words=("1113", "top up"),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "JSON error with 200, held open",
+        held('{"status": 40103, "message": "who are you?", "rid": "1"}', "application/json"),
+        error=AuthenticationError,
+        words=("40103", "who are you?"),
+        wires=(CHATGLM,),
+    ),
     *(
         Fault(
             f"JSON answer as {name}",

@@ -207,6 +207,21 @@ AFTERWARDS = (
     ),
     fault("FIN after the finish", left("close")),
     fault("RST after the finish", left("abort")),
+    *(
+        fault(
+            f"FIN after the finish {reason}, with nothing said",
+            same(Stream([event(openai_chunk({"content": ""}, finish=reason))], end="close")),
+            text="",
+            finish=finish,
+            words=words,
+            wires=(OPENAI,),
+        )
+        for reason, finish, words in (
+            ("stop", "stop", ()),
+            ("length", "length", ()),
+            ("sensitive", "content_filter", ("moderation ended the answer",)),
+        )
+    ),
 )
 
 REASONS = (

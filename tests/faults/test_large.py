@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from tests.far_side import GREETING, FarSide, Stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
 from tests.faults.dialects import DELTA, DIALECTS
 from tests.faults.test_bombs import MOST, measured
+from tests.jupyter.cells import markdown
+from tests.jupyter.kernel import Kernel
 from tests.providers.asking import OPENAI, WIRES, Wire
 
+ROOT = Path(__file__).parents[2]
 PIECE = "word " * 2**14
 ASCII = "0123456789" * 10**6
-#: One character has Python take four bytes for each of them.
-WIDE = "😀" + ASCII
+#: One character has Python take four bytes for each of them; an event may have 16 MiB.
+WIDE = "😀" + "0123456789" * 1_677_000
 
 
 def openai_events(pieces: Iterable[str]) -> Iterator[bytes]:
@@ -64,9 +68,15 @@ def cut_off(name: str, chunks: Callable[[Wire], Iterable[bytes]], words: str, **
     return Large(name, chunks, finish="error", error="ProtocolError", words=words, **more)
 
 
+ENDLESS = cut_off("events without end", endless, "16 MiB", wires=DIALECTS)
+
+ONE_LINE = Large(
+    "line of 16 MiB, wide", lambda wire: wire.stream([WIDE]), text=WIDE, wires=DIALECTS
+)
+
 LARGE = (
     Large("line of 10 MB", lambda wire: wire.stream([ASCII]), text=ASCII, wires=DIALECTS),
-    Large("line of 10 MB, wide", lambda wire: wire.stream([WIDE]), text=WIDE, wires=DIALECTS),
+    ONE_LINE,
     Large(
         "tiny pieces",
         lambda wire: batched(wire.stream(["text"] * 2**17)),
@@ -97,7 +107,7 @@ LARGE = (
         "larger than 16 MiB",
         text="",
     ),
-    cut_off("events without end", endless, "16 MiB", wires=DIALECTS),
+    ENDLESS,
     cut_off(
         "broken events without end",
         lambda wire: chain(wire.unfinished("Hi"), repeat(b"data: {nope\n\n" * 2**12)),
@@ -144,6 +154,32 @@ async def test_large(large: Large, wire: Wire):
     assert large.words in seen["what"]
     assert large.text is None or hash_of(large.text) == seen["text"]
     assert seen["growth"] <= large.most
+
+
+#: Prints the most memory that the kernel has had, in bytes.
+PEAK = "import tests.faults.measure; print(tests.faults.measure.peak())"
+
+
+@pytest.mark.parametrize("wire", DIALECTS, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("large", [ONE_LINE, ENDLESS], ids=lambda large: large.name)
+def test_large_in_a_cell(tmp_path: Path, large: Large, wire: Wire):
+    """A cell takes no more; it shows as much as a browser can, and the reply has all of it."""
+    with FarSide() as server:
+        server.queue(Stream(wire.stream(GREETING)), Stream(large.chunks(wire)))  # type: ignore[arg-type]
+        where = {"GLM_BASE_URL": server.url, "GLM_CHATGLM_URL": server.url}
+        kernel = Kernel(tmp_path, {**where, "GLM_MODEL": wire.model, "PYTHONPATH": str(ROOT)})
+        try:
+            kernel.run("%load_ext glm_magic\n%glm --once Hi")
+            before = int(kernel.run(PEAK).stream)
+            cell = kernel.run("%glm --once -o reply Hi")
+            after = int(kernel.run(PEAK).stream)
+            length = kernel.run("print(len(reply.text))").stream
+        finally:
+            kernel.close()
+    assert large.error == (cell.error and cell.error["ename"])
+    assert 2**20 == len(cell.data[0]["text/plain"])
+    assert f"only the first 1,048,576 of {int(length):,} characters" in markdown(cell)
+    assert after - before <= MOST
 
 
 def hash_of(text: str) -> str:

@@ -61,6 +61,16 @@ class SlowTranscript(Transcript):
         """Write all of it."""
         return super().write(is_end=is_end, is_all=True)
 
+    def _is_due(self) -> bool:
+        return True
+
+
+class LateTranscript(Transcript):
+    """Writes what belongs elsewhere than at the end only when it must."""
+
+    def _is_due(self) -> bool:
+        return False
+
 
 def without_citations(text: str) -> str:
     """Return *text* without marks such as 【3†source】."""

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from markdown_it.tree import SyntaxTreeNode
 
 from glm_magic import redact as redaction
-from glm_magic.messages import Reply, ToolCall
+from glm_magic.messages import Delta, Reply, ToolCall
 from glm_magic.redact import Secret, redact
 from glm_magic.show import grammar, html
 from glm_magic.show.disarm import disarm
@@ -27,7 +27,14 @@ from glm_magic.wire.openai import OpenAIDecoder
 from glm_magic.wire.parts import Transcript
 from glm_magic.wire.sse import Event
 from tests.fuzz.dice import Dice
-from tests.fuzz.oracles import SlowTranscript, events_slowly, forms_of, joined, without_citations
+from tests.fuzz.oracles import (
+    LateTranscript,
+    SlowTranscript,
+    events_slowly,
+    forms_of,
+    joined,
+    without_citations,
+)
 from tests.show.inspector import inspect
 from tests.show.viewers import VIEWERS, actors, commonmark, visible
 from tests.wire.streams import chunk, cut_at, events_of, frame, outcome, play, sse
@@ -139,6 +146,26 @@ def fuzz_parts(data: bytes) -> None:
     for transcript, reply in both:
         reply.add(transcript.write(is_end=True))
     assert both[0][1].text == both[1][1].text
+
+
+def fuzz_late_parts(data: bytes) -> None:
+    """What is not given out at once is in the end, and nothing is taken back that was not shown."""
+    dice = Dice(data)
+    both = [(LateTranscript(), Reply()), (SlowTranscript(), Reply())]
+    while not dice.is_over:
+        parts = [_part(dice) for _ in range(1 + dice.number(2))]
+        for transcript, reply in both:
+            _take(reply, transcript.add(parts))
+    for transcript, reply in both:
+        _take(reply, transcript.write(is_end=True))
+    late, slow = ((reply.text, reply.reasoning) for _, reply in both)
+    assert slow == late
+
+
+def _take(reply: Reply, delta: Delta) -> None:
+    assert delta.retract <= len(reply.text)
+    assert delta.retract_reasoning <= len(reply.reasoning)
+    reply.add(delta)
 
 
 def _part(dice: Dice) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from glm_magic.redact import Secret, redact, settle
 from glm_magic.show.blocks import SHORT, BlockSplitter, split
 from glm_magic.show.disarm import disarm
 from glm_magic.show.html import render
 from glm_magic.show.terminal import clean
 from glm_magic.wire.chatglm import SnapshotDecoder
 from glm_magic.wire.openai import OpenAIDecoder
+from tests.fuzz.oracles import SlowTranscript
 from tests.wire.streams import chunk, deltas_of, events_of, frame, reply_of, sse, text, think
 
 #: What a text is made of that parsers of Markdown are known to stumble over.
@@ -24,6 +26,15 @@ SHAPES = (
     *("\t", "\x1b[", "\u202e", "a", "a\n"),
 )
 SIZE = 1000
+
+
+KEY = "sk-linear/0123+4567890abcdef"
+
+
+def masked(text: str) -> None:
+    """Take a live key out of *text*, and out of what may yet grow."""
+    redact(text)
+    settle(text)
 
 
 def splitter(markdown: str) -> None:
@@ -68,6 +79,13 @@ def test_text(do, shape):
     assert grown(do, lambda size: (shape * size)[:size]) < 6
 
 
+@pytest.mark.parametrize("shape", [KEY, KEY[:-1], KEY[0], KEY[:9], f"{KEY[:-1]} {KEY} ", "a "])
+def test_keys(shape):
+    """Live keys, and what only begins like one, are looked for in linear time."""
+    Secret(KEY)
+    assert grown(masked, lambda size: (shape * size)[:size]) < 6
+
+
 @pytest.mark.parametrize("shape", ["$$\n", "\\[\n", "- a\n"])
 def test_growing_text(shape):
     """A text that grows without a block that ends is looked at again now and then only.
@@ -78,6 +96,11 @@ def test_growing_text(shape):
     assert grown(splitter, lambda size: (shape * size)[:size], SHORT) < 9
 
 
+def output(words: str) -> dict[str, str]:
+    """Return an item of what code has printed."""
+    return {"type": "execution_output", "content": words}
+
+
 STREAMS: dict[str, Callable[[int], object]] = {
     "text": lambda number: frame(text(f"w{number} ")),
     "marks": lambda _: frame(text("【a")),
@@ -86,6 +109,7 @@ STREAMS: dict[str, Callable[[int], object]] = {
     "items": lambda number: frame(text("hello"), logic_id=f"L{number}"),
     "finished items": lambda number: frame(text("a"), logic_id=f"L{number}", part="finish"),
     "unknown": lambda number: frame({"type": f"k{number}"}),
+    "output that repeats": lambda number: frame(output("2"), logic_id=f"L{number}"),
 }
 
 
@@ -93,6 +117,53 @@ STREAMS: dict[str, Callable[[int], object]] = {
 def test_frames(make):
     """A message of chatglm.cn grows by frames in linear time."""
     assert grown(lambda stream: read(SnapshotDecoder, stream), frames_of(make)) < 6
+
+
+LINE = "word " * 200
+#: Messages of which not only the end grows; each gives the frame of this number.
+TURNS: dict[str, Callable[[int], object]] = {
+    "texts": lambda number: frame(text(f"{number} {LINE}"), logic_id=f"L{number % 2}"),
+    "texts of one frame": lambda number: frame(*[text(f"{number} {LINE}")] * 2),
+    "thinking": lambda number: frame(think(f"{number} {LINE}"), logic_id=f"L{number % 3}"),
+    "code and text": lambda number: frame(
+        {"type": "code", "code": f"{number} {LINE}"}, text(f"{number}\n")
+    ),
+    "items and the first": lambda number: frame(
+        text(f"{number} {LINE}"), logic_id=f"L{number * (number % 2)}"
+    ),
+    "all the text so far": lambda number: frame(text(LINE * number), logic_id=f"L{number % 2}"),
+}
+
+
+@pytest.mark.parametrize("make", TURNS.values(), ids=TURNS)
+def test_turns(make):
+    """Parts that grow in turn have no more taken back and said again than grows with the stream."""
+    few, many = (said(frames_of(make)(size)) for size in (1000, 4000))
+    assert many / few < 6
+
+
+@pytest.mark.parametrize("make", TURNS.values(), ids=TURNS)
+def test_turns_end(make):
+    """Whatever was put off on the way is there in the end."""
+    stream = frames_of(make)(4000).encode()
+    shown = reply_of(deltas_of(SnapshotDecoder, [stream]))
+    slow = reply_of(deltas_of(Slow, [stream]))
+    assert (slow.text, slow.reasoning) == (shown.text, shown.reasoning)
+
+
+class Slow(SnapshotDecoder):
+    """Writes the whole message anew at each frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transcript = SlowTranscript()
+
+
+def said(stream: str) -> int:
+    """Return how many characters the deltas of *stream* add, or take back."""
+    deltas = deltas_of(SnapshotDecoder, [stream.encode()])
+    added = sum(len(delta.content) + len(delta.reasoning) for delta in deltas)
+    return added + sum(delta.retract + delta.retract_reasoning for delta in deltas)
 
 
 CHUNKS: dict[str, Callable[[int], object]] = {

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.far_side import FarSide, Gate, Stream, openai_stream
+from tests.far_side import FarSide, Gate, Status, Stream, openai_stream
 from tests.jupyter.lab import NotebookPage
+from tests.planted import ONE, basic, leaks
 
 SECTION = """## Section {n}
 
@@ -138,3 +139,30 @@ def test_a_cell_run_again_replaces_its_question(open_notebook: OpenNotebook, far
     page.run(1)
     sent = far_side.requests[-1].json["messages"]
     assert [message["content"] for message in sent] == ["same question"]
+
+
+def test_no_key_in_a_saved_notebook(open_notebook: OpenNotebook, far_side: FarSide):
+    """An answer, an error and a panel that repeat the key leave none in the file or the page."""
+    answer = Stream(openai_stream(pieces(f"Keys: {ONE}\n\n{basic(ONE)}", 7), reasoning=ONE))
+    page = open_notebook(
+        f"import os, pathlib\nos.environ['GLM_API_KEY'] = pathlib.Path('key').read_text()\n"
+        f"{setup_cell(far_side)}",
+        "%glm hello",
+        "%glm hello",
+        "%glm_chat panel",
+        "import glm_magic\n"
+        "ask = {'op': 'send', 'id': '1', 'text': 'hello'}\n"
+        "from glm_magic.panel.widget import ChatPanel; panel = ChatPanel('panel')\n"
+        "panel._desk.receive(ask)",
+    )
+    (page.file.parent / "key").write_text(ONE)
+    far_side.queue(answer, Status(401, {"error": {"message": f"bad key {ONE}"}}), answer)
+    for index in range(5):
+        page.run(index)
+    page.wait_for("***", 1)
+    page.wait_for("AuthenticationError", 2)
+    page.wait_for("***", 3)
+    assert f"Bearer {ONE}" == far_side.requests[-1].headers["Authorization"]
+    page.save()
+    assert [] == leaks(page.file.read_text(encoding="utf-8"))
+    assert [] == leaks(page.page.content())

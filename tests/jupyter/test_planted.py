@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.far_side import FarSide, Gate, Raw, Redirect, Status, Stream, openai_stream
-from tests.far_side_data import event
+from tests.far_side_data import chatglm_stream, event, openai_chunk
 from tests.jupyter.kernel import Cell, Kernel
 from tests.planted import ONE, TWO, basic, leaks
 
@@ -47,6 +47,13 @@ from glm_magic import ChatPanel
 panel = ChatPanel("panel")
 display(panel)
 panel._desk.receive({"op": "send", "id": "1", "text": "hello"})
+"""
+CALLED = """
+from glm_magic.state import shared
+for talk in shared().conversations.values():
+    print(talk.messages, talk.exchanges, talk.conversation_id, vars(talk), vars(talk.reply))
+print(called.tool_calls, called.conversation_id, called.message(), vars(called))
+print(named.tool_calls, named.conversation_id, named.message(), vars(named))
 """
 ELSEWHERE = """
 from glm_magic import Conversation, make_provider
@@ -144,6 +151,24 @@ def open_panel(kernel: Kernel, far_side: FarSide) -> None:
     kernel.run("print(panel.get_state(), panel._desk.conversation.exchanges)")
 
 
+def call_and_name(kernel: Kernel, far_side: FarSide) -> None:
+    """Have a tool called with a key, and a conversation named by one; print all that is kept."""
+    function = {"name": f"f_{ONE}", "arguments": json.dumps({"key": ONE})}
+    call = {"index": 0, "id": f"id-{ONE}", "function": function}
+    chunks = [openai_chunk({"tool_calls": [call]}), openai_chunk({}, finish="tool_calls")]
+    far_side.queue(Stream([*map(event, chunks), b"data: [DONE]\n\n"]))
+    kernel.run("%glm -l tools -o called hello")
+    kernel.run("%glm -l tools and now?")
+    kernel.run(f"%config GlmConfig.chatglm_url = '{far_side.url}'")
+    far_side.queue(*[Stream(chatglm_stream("Hi", conversation_id=ONE))] * 2)
+    kernel.run("%glm -l web -m chatglm -o named hello")
+    kernel.run("%glm -l web -m chatglm and now?")
+    printed = kernel.run(CALLED)
+    assert "ToolCall(id='id-***', name='f_***'" in printed.stream
+    for label in ("tools", "web"):
+        assert kernel.run(f"%glmcmd save {label}.json {label}").status == "ok"
+
+
 def test_no_key_is_found_anywhere(
     kernel: Kernel, far_side: FarSide, other_side: FarSide, tmp_path: Path
 ):
@@ -154,6 +179,7 @@ def test_no_key_is_found_anywhere(
     kernel.run("print(kept.text, kept.reasoning); kept")
     fail_in_every_way(kernel, far_side)
     stop(kernel, far_side)
+    call_and_name(kernel, far_side)
     open_panel(kernel, far_side)
     for command in ("history", "status", "save talk.json", "load talk.json again", "models"):
         assert kernel.run(f"%glmcmd {command}").status == "ok"
@@ -166,12 +192,19 @@ def test_no_key_is_found_anywhere(
     everything = published(kernel)
     kernel.close()
     kept = files(tmp_path)
-    assert {"debug.log", "talk.json", "profile_default/history.sqlite"} <= set(kept)
+    assert {
+        "debug.log",
+        "talk.json",
+        "tools.json",
+        "web.json",
+        "profile_default/history.sqlite",
+    } <= set(kept)
     assert leaks(everything) == []
     assert {name: found for name, text in kept.items() if (found := leaks(text))} == {}
     sent = [(r.path, dict(r.headers), r.text) for r in other_side.requests]
     assert ONE not in str(sent)
     assert [r.path for r in far_side.requests if TWO in r.text + str(r.headers)] == []
+    assert {r.path: found for r in far_side.requests if (found := leaks(r.text))} == {}
     assert len(sent) == 1
     assert f"Bearer {TWO}" == sent[0][1]["Authorization"]
 
@@ -187,11 +220,15 @@ def test_no_key_is_found_anywhere(
         "%glm sk-0123456789abcdefghij hello",
         f"%%glm -s 'the key is {ONE}'\nhello",
         f"%%glm\nwhy is this refused?\n{TWO}",
+        "%%glm -q\nwhy is my key sk-0123456789abcdefghij refused?",
+        "%%glm\n00112233445566778899aabbccddeeff.AbCdEfGhIjKlMnOp",
+        "%glmcmd sk-0123456789abcdefghij",
+        "%glmcmd save sk-0123456789abcdefghij",
         "%glm {{__import__('os').environ}}",
     ],
 )
 def test_a_typed_key_is_refused(kernel: Kernel, far_side: FarSide, tmp_path: Path, typed: str):
-    """A key on the line, or a live one in the text, is not sent, not kept, and a hint says why."""
+    """A key on the line, in a cell or for a command is not used, not kept, and a hint says why."""
     kernel.run("%load_ext glm_magic")
     cell = kernel.run(typed)
     later = kernel.run("print(In, _i, _i2); get_ipython().history_manager.writeout_cache()")

@@ -16,6 +16,9 @@ from tests.jupyter.terminal import Terminal
 #: What rich and IPython may send to a terminal: colours, cursor moves, erasing, modes, titles.
 OURS = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\[>[0-9;]*[A-Za-z]|\][0-9]+;[^\x07]*\x07|[=>78M])")
 
+#: A colour that neither IPython nor rich would think of.
+COLOUR = "\x1b[31;5;8m"
+
 DATA = Path(__file__).parents[1] / "data"
 NAUGHTY = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
 
@@ -91,7 +94,7 @@ def test_a_cell_magic_waits_for_its_body(loaded: Terminal, far_side: FarSide):
 
 def test_no_control_byte_of_the_models_reaches_the_terminal(loaded: Terminal, far_side: FarSide):
     """Escape sequences in an answer, raw or as entities, are shown and not obeyed."""
-    hostile = "a\x1b[31mred\x1b]0;title\x07 &#27;[2J b\x9b1m c\x08 d\u202e e"
+    hostile = f"a{COLOUR}red\x1b]0;title\x07 &#27;[2J b\x9b1m c\x08 d\u202e e"
     far_side.queue(Stream(openai_stream([*hostile, "\n\nthe end"])))
     loaded.send("%glm attack")
     loaded.expect("the end")
@@ -114,7 +117,7 @@ def test_naughty_strings_are_shown(loaded: Terminal, far_side: FarSide):
     assert foreign(loaded) == []
 
 
-EVIL = "\x1b[31mred\x1b]0;evil\x07\x1b[2J \x9b1m \x08\u202e&#27;[2J"
+EVIL = f"{COLOUR}red\x1b]0;evil\x07\x1b[2J \x9b1m \x08\u202e&#27;[2J"
 MODELS = {"object": "list", "data": [{"id": f"m{EVIL}", "object": "model"}]}
 SAID = {
     "error": Status(400, {"error": {"message": EVIL, "code": EVIL}}),
@@ -161,6 +164,7 @@ def foreign(terminal: Terminal) -> list[str]:
     return [
         *re.findall(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e].{9}", rest, re.DOTALL),
         *re.findall(r"\x1b\]0;(?:evil|title)|\x1b\[2J", terminal.raw),
+        *re.findall(re.escape(COLOUR), terminal.raw),
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic.errors import ConfigError
-from glm_magic.magic.flags import BY_NAME, FLAGS, Arguments, help_text, parse
+from glm_magic.magic.flags import BY_NAME, FLAGS, Arguments, help_text, parse, quoted
 
 #: Text as one line of a cell can hold it.
 LINES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"))
@@ -213,6 +213,12 @@ def test_choices_are_taken(flag):
     """What completion offers is what the flag takes."""
     for choice in flag.choices:
         assert choice == getattr(parse(f"{flag.names[0]} {choice}"), flag.field)
+
+
+@given(LINES | st.text("a -'\"\\"))
+def test_quoted_value_is_read_back(value: str):
+    """A value as a hint writes it is the same value when it is typed."""
+    assert Arguments("q", label=value) == parse(f"-l {quoted(value)} q")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from glm_magic.config import GlmConfig
 from glm_magic.errors import ConfigError
 from glm_magic.magic.keys import guard, refuse, unguard
-from tests.planted import TWO
+from glm_magic.magic.magics import GlmMagics
+from tests.planted import TWO, leaks
 
 TYPED = [
     f"hello {TWO}",
@@ -21,6 +23,9 @@ TYPED = [
     "-s 'be brief' --once --api-key abc",
     "--api-key=abc",
     "is sk-abcdefghijklmnop1 mine?",
+    "why is sk-proj-abc_Def1ghijklmnopqrstuv-wxyz refused?",
+    "密钥sk-abc0123456789DEFGH是我的吗",
+    f"密钥{TWO}是我的吗",
 ]
 ASKED = [
     "",
@@ -31,6 +36,21 @@ ASKED = [
     "what is sk-learn-contrib-lightning-estimators?",
     "md5 0123456789abcdef0123456789abcdef",
     "-s 'sk-' task-0123456789abcdefghij",
+    "why is #sk-container-id-1234 empty?",
+    "what is sk-…0123456789abcdefghij?",
+]
+#: What stands in the code and the data that people ask about, and is no key.
+BODIES = [
+    "<div id='sk-container-id-1001' class='sk-top-container sk-estimator-doc-link-2'></div>",
+    "commit 0123456789abcdef0123456789abcdef01234567\nMerge: 0123456 89abcdef",
+    "id = '123e4567-e89b-12d3-a456-426614174000'",
+    "d41d8cd98f00b204e9800998ecf8427e  archive.tar.gz\nd41d8cd98f00b204e9800998ecf8427e.json",
+    "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "key = os.environ['API_KEY']  # --api-key abc, -p token=abc, sk-...",
+    "risk-2024assessment0123, disk-0123456789abcdefghij, a_sk-0123456789abcdefghij",
+    "sk-learn-contrib-2024-01-01-nightly-build-v2",
 ]
 
 
@@ -68,10 +88,49 @@ def test_question_is_not(line: str):
     refuse(line)
 
 
-@pytest.mark.parametrize("piece", ["-x 'a' ", '-x "a ', "sk-", "-p -", "--token"])
+@pytest.mark.parametrize("key", ["sk-0123456789abcdefghij", TWO, "sk-or-v1-0123456789abcdef"])
+def test_key_in_a_body_is_refused(key: str):
+    """A key by its looks is as unwelcome in the cell, and the error says how to ask about one."""
+    with pytest.raises(ConfigError, match="getpass") as caught:
+        refuse("", f"why is this refused?\nkey = '{key}'\n")
+    lines = caught.value._render_traceback_()
+    assert "a key in this cell; nothing was sent" in lines[0]
+    assert "…" in lines[0]
+    assert (len(lines), key in str(lines)) == (2, False)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_code_in_a_body_is_not(body: str):
+    """Hashes, ids, pictures and names are sent, and what would be a flag on the line."""
+    refuse("", body)
+    refuse("explain", f"x = 1\n{body}\n" * 100)
+
+
+@pytest.mark.parametrize("line", ["sk-0123456789abcdefghij", f"save {TWO}", f"doctor {TWO}"])
+def test_key_for_a_command_is_refused(shell, tmp_path, monkeypatch, line: str):
+    """No command is told a key: none is made a file's name, and none is repeated."""
+    monkeypatch.chdir(tmp_path)
+    magics = GlmMagics(shell, GlmConfig(model="echo"))
+    with pytest.raises(ConfigError, match="getpass") as caught:
+        magics.glmcmd(line)
+    assert leaks(str(caught.value)) == []
+    assert "0123456789" not in str(caught.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_key_in_a_cell_is_refused(shell):
+    """`%%glm` looks through the whole cell before anything else is done with it."""
+    magics = GlmMagics(shell, GlmConfig(model="echo"))
+    with pytest.raises(ConfigError, match="in this cell"):
+        magics.glm("--dry", "why is my key sk-0123456789abcdefghij refused?")
+
+
+@pytest.mark.parametrize(
+    "piece", ["-x 'a' ", '-x "a ', "sk-", "-p -", "--token", "0f", "a-", "sk-a_"]
+)
 def test_long_line_is_read(piece: str):
     """A line of any length is looked through in no time."""
-    refuse(piece * 10_000 + " =")
+    refuse(piece * 10_000 + " =", piece * 10_000)
 
 
 @pytest.mark.parametrize("line", TYPED)
@@ -85,6 +144,12 @@ def test_history_keeps_no_key(history, line: str):
     assert TWO not in stored
     assert "***" in history.input_hist_raw[-1]
     assert history.input_hist_raw[-1].startswith("%glm ")
+
+
+def test_history_keeps_no_key_that_was_to_be_a_setting(history):
+    """A key given to `%config`, which has no place for one, is not kept either."""
+    history.store_inputs(1, "%config GlmConfig.api_key = 'sk-0123456789abcdefghij'")
+    assert ["%config GlmConfig.api_key = '***'"] == history.input_hist_raw[-1:]
 
 
 @pytest.mark.parametrize("line", ASKED)

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from glm_magic import redact
 from glm_magic.config import GlmConfig
 from glm_magic.loop import run_sync
+from glm_magic.panel import items
 from glm_magic.panel.desk import Desk
+from glm_magic.panel.export import transcript
+from glm_magic.redact import Secret
 from glm_magic.state import State
 
 Message = dict[str, Any]
@@ -104,10 +108,11 @@ def test_a_question_is_answered_in_patches(view: View):
 def test_a_change_does_not_wait_for_the_clock_of_the_silence(view: View):
     """While an answer comes, the next words are told with the next patch, not a second later."""
     view.ask("set", name="model", value="echo/slow")
-    view.desk.receive({"op": "send", "id": "1", "text": "one two three"})
-    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["text_tail"]["text"] == "one")
+    view.desk.receive({"op": "send", "id": "1", "text": "word " * 400})
+    view.wait_for(lambda m: m["op"] == "patch" and m["item"]["id"] == "a1" and m["blocks"])
 
     async def seconds() -> float:
+        view.desk._timer = None  # as after a patch
         view.desk.flush()  # busy: the seconds are to go on
         view.desk._on_change()
         assert view.desk._timer is not None
@@ -183,6 +188,78 @@ def test_an_error_in_mid_answer_keeps_the_text(view: View):
     view.ask("set", name="model", value="echo")
     view.ask("continue")
     assert view.items["a1"]["text"].startswith("one two")
+    assert len("one two") < len(view.items["a1"]["text"])
+
+
+@pytest.mark.parametrize("part", ["footer", "render"])
+def test_an_answer_that_cannot_be_drawn_is_text(
+    view: View, monkeypatch: pytest.MonkeyPatch, part: str
+):
+    """It says why it is plain, the panel is idle again, and the next answer is drawn."""
+    draw = getattr(items, part)
+    monkeypatch.setattr(items, part, lambda _: 1 // 0)
+    view.ask("send", text="**one** <b>")
+    monkeypatch.setattr(items, part, draw)
+    view.ask("send", text="**two**")
+    assert "**one** <b>" == view.items["a1"]["text"]
+    assert ['<div class="glm-plain">**one** &lt;b&gt;</div>'] == view.items["a1"]["blocks"]
+    assert "ZeroDivisionError" in view.items["a1"]["verdict"]
+    assert "<strong>two</strong>" in view.items["a2"]["blocks"][0]
+    assert "" == view.items["a2"]["verdict"]
+    assert list(view.items.values()) == view.sync()["items"]
+
+
+def test_a_message_that_cannot_be_sent_is_said(view: View, monkeypatch: pytest.MonkeyPatch):
+    """What the views were not told is an error on the panel, and they are told everything anew."""
+    lost = []
+
+    def send(message: Message) -> None:
+        if message["op"] == "items" and not lost:
+            lost.append(message)
+            raise OSError("the line is dead")
+        view.inbox.put(message)
+
+    monkeypatch.setattr(view.desk, "_send", send)
+    view.desk.receive({"op": "send", "id": "1", "text": "one"})
+    failed = view.wait_for(lambda m: m["op"] == "status" and m["error"])
+    assert "the line is dead" in failed["error"]
+    view.wait_for(lambda m: m["op"] == "state" and not m["view"])
+    view.wait_for(lambda m: m["op"] == "status" and not (m["busy"] or m["error"]))
+    assert ["one", "one"] == view.said()
+
+
+def test_nothing_drawn_does_not_keep_the_panel_busy(view: View, monkeypatch: pytest.MonkeyPatch):
+    """Where the whole conversation cannot be drawn, that is said and the answer's end too."""
+    monkeypatch.setattr(items, "_rows", lambda *_: 1 // 0)
+    view.desk.receive({"op": "send", "id": "1", "text": "one"})
+    view.wait_for(lambda m: m["op"] == "answer")
+    status = view.wait_for(lambda m: m["op"] == "status" and not m["busy"])
+    assert "ZeroDivisionError" in status["error"]
+    assert view.ask("send", text="two")["ok"]
+
+
+def test_half_a_character_is_shown_as_lost(view: View):
+    """A lone surrogate, which no message can hold, is U+FFFD in all that leaves the kernel."""
+    kept = []
+    view.desk._keep = lambda conversation: kept.append(transcript(conversation.exchanges, "main"))
+    view.ask("send", text="a \ud800 b")
+    assert "a \ufffd b" == view.items["q1"]["text"]
+    exports = [view.ask("export", kind=kind) for kind in ("markdown", "notebook")]
+    assert b"a \xef\xbf\xbd b" in json.dumps([kept, exports], ensure_ascii=False).encode()
+
+
+def test_continue_after_a_failure(view: View):
+    """After a question without an answer, Continue is refused; once it is undone, it goes on."""
+    view.ask("set", name="model", value="echo/fail")
+    view.ask("send", text="one two three four")
+    view.ask("set", name="model", value="zai")
+    view.ask("send", text="anybody there?")
+    view.ask("set", name="model", value="echo")
+    refused = view.ask("continue")
+    assert (refused["ok"], refused["error"].endswith("Ask it again.")) == (False, True)
+    assert ["one two three four", "one two", "anybody there?", ""] == view.said()
+    view.ask("undo")
+    assert view.ask("continue")["ok"]
     assert len("one two") < len(view.items["a1"]["text"])
 
 
@@ -270,6 +347,17 @@ def test_export(view: View):
     book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
     assert ["markdown", "markdown", "code", "markdown"] == [c["cell_type"] for c in book["cells"]]
     assert "print(text)" in book["cells"][2]["source"]
+
+
+def test_words_that_stand_for_keys_are_words(view: View, monkeypatch):
+    """What a server without keys is told is neither masked in a text nor in what is exported."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret("markdown")
+    view.ask("send", text="what is markdown?")
+    assert ["what is markdown?"] * 2 == view.said()
+    assert view.ask("export", kind="markdown")["value"]["text"].startswith("> what is markdown?")
+    book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
+    assert ["markdown", "markdown"] == [cell["cell_type"] for cell in book["cells"]]
 
 
 def test_an_unknown_message_is_answered(view: View):

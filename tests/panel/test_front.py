@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glm_magic.messages import Delta, Finish, Reply
-from glm_magic.show.remarks import GOES_ON, verdict
+from glm_magic.show.remarks import verdict
 from tests.jupyter.lab import find_browser, open_browser
 
 if TYPE_CHECKING:
@@ -278,6 +278,12 @@ def test_remarks_are_shown(front: Front):
     assert ["so", "clamped", "Cut off.", "glm · 2 s"] == [
         part for part in shown.split("\n") if part and part != "Continue"
     ]
+
+
+def test_what_went_wrong_is_an_alert(front: Front):
+    """An error that comes with the status is shown, and the next status leaves it there."""
+    front.say(status(error="not all could be shown"), status(error=""))
+    assert "not all could be shown" == front.page.locator(".glm-alert").inner_text()
 
 
 def test_foreign_text_stays_text(front: Front):
@@ -854,9 +860,8 @@ def test_what_the_kernel_says_is_chinese_too(new_front: Callable[..., Front]):
     replies = [Reply(finish_reason=reason) for reason in get_args(Finish)]
     for reply in replies:
         reply.add(Delta(content="text"))
-    said = {
-        verdict(each).replace(GOES_ON, "") for each in [*replies, Reply(finish_reason="length")]
-    }
+    replies += [Reply(finish_reason=reason) for reason in get_args(Finish)]
+    said = {verdict(each) for each in replies}
     for sentence in filter(None, said):
         front.say(state(item("a1", "text", verdict=sentence)))
         shown = front.page.locator(".glm-verdict").inner_text()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 
 from glm_magic.errors import ProviderError
 from glm_magic.messages import Delta, Message, Reply
 from glm_magic.providers import make_provider
 from glm_magic.providers.base import Messages, Provider
-from tests.far_side import chatglm_stream, openai_stream
+from tests.far_side import FarSide, chatglm_stream, openai_stream
 
 QUESTION = (Message("user", "Hi"),)
 
@@ -66,3 +68,12 @@ async def fail(provider: Provider, messages: Messages = QUESTION, **asked: Any) 
     with pytest.raises(ProviderError) as caught:
         await deltas_of(provider, messages, **asked)
     return caught.value
+
+
+def trust(far_side: FarSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust the certificate of *far_side*, whatever it is called."""
+    assert far_side.ca is not None
+    context = ssl.create_default_context()
+    far_side.ca.configure_trust(context)
+    context.check_hostname = False  # the certificate is for 127.0.0.1
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
+from glm_magic.conversation import Conversation
 from glm_magic.loop import background
-from glm_magic.messages import Delta
+from glm_magic.messages import Delta, Reply
 from glm_magic.providers.base import Provider
 from tests.far_side import FarSide, Status, Stream
-from tests.providers.asking import OPENAI, QUESTION, Wire, deltas_of
+from tests.providers.asking import CHATGLM, OPENAI, QUESTION, Wire, deltas_of
 
 
 async def stop(task: asyncio.Task[object]) -> None:
@@ -105,3 +107,37 @@ def test_waiting_thread_interrupted(far_side: FarSide, wire: Wire):
     with pytest.raises(KeyboardInterrupt):
         batches.throw(KeyboardInterrupt)
     assert far_side.requests[0].closed()
+
+
+@pytest.mark.parametrize(
+    ("wire", "text"),
+    [
+        (OPENAI, "if a <"),
+        (OPENAI, "<"),
+        (OPENAI, "if a </thin"),
+        (OPENAI, "a box: <|begin_of"),
+        (CHATGLM, "as 【3†source of all that is said here"),
+        (CHATGLM, "【3"),
+    ],
+)
+@pytest.mark.parametrize("way", ["cancelled", "closed"])
+async def test_what_was_held_back(far_side: FarSide, wire: Wire, text: str, way: str):
+    """What may be the beginning of a mark is part of the answer when that is stopped there."""
+    far_side.queue(Stream([*wire.unfinished([text]), b"data: {nope\n\n"], end="hold"))
+    conversation, reply = Conversation(wire.at(far_side.url)), Reply()
+    stream = conversation.stream("Hi", reply=reply)
+    noticed = asyncio.Event()
+    task = asyncio.create_task(hear(stream, noticed, to_the_end=way == "cancelled"))
+    await noticed.wait()
+    await (stop(task) if way == "cancelled" else stream.aclose())
+    assert ("cancelled", text) == (reply.finish_reason, reply.text)
+    assert [text] == [exchange.answer.content for exchange in conversation.exchanges]
+
+
+async def hear(stream: AsyncIterator[Delta], noticed: asyncio.Event, *, to_the_end: bool) -> None:
+    """Read *stream* up to its first notice, or to its end."""
+    async for delta in stream:
+        if delta.notice:
+            noticed.set()
+            if not to_the_end:
+                return

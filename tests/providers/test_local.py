@@ -452,3 +452,42 @@ def test_forked_child_has_its_own_engine():
         "sys.exit(child.exitcode)\n"
     )
     assert (0, "") == run_script(script)
+
+
+FORK = """
+import atexit, os, signal
+def show():
+    asyncio.run(ask('Hi', lambda: None, 'content'))
+    print('answered', flush=True)
+show()
+child = os.fork()
+if not child:
+    signal.alarm(30)  # the end of one that hangs
+    atexit.register(print, 'handled')
+    {in_child}
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+show()
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc's exit")
+@pytest.mark.parametrize(
+    ("in_child", "status", "said"),
+    [
+        ("sys.exit(0)", 0, ["handled"]),
+        ("sys.exit(7)", 7, ["handled"]),
+        ("sys.stderr = None; raise ValueError", 1, ["handled"]),
+        ("show(); sys.exit(7)", 7, ["answered", "handled"]),
+        (
+            "show(); asyncio.run(local.aclose()); show(); sys.exit()",
+            0,
+            ["answered"] * 2 + ["handled"],
+        ),
+        ("show(); os._exit(7)", 7, ["answered"]),
+    ],
+)
+def test_forked_child_ends(in_child: str, status: int, said: list[str]):
+    """A child, whether it asks or not, ends with its status, and its parent can go on."""
+    code, words = run_script(FORK.format(in_child=in_child))
+    assert (status, ["answered", *said, "answered"]) == (code, words.split())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from glm_magic.errors import AuthenticationError, ConfigError, ModelError, NetworkError
 from glm_magic.messages import Message, Usage
-from glm_magic.providers import make_provider
+from glm_magic.providers import http, make_provider
 from glm_magic.providers.base import Options
 from glm_magic.providers.openai import OpenAIProvider
 from tests.far_side import FarSide, Redirect, Status, Stream, openai_stream, refused_url
@@ -190,6 +190,14 @@ def official(far_side: FarSide) -> OpenAIProvider:
 async def test_models_listed(far_side):
     """The server's list is the list."""
     assert ["glm-test", "glm-test-flash"] == await official(far_side).models()
+
+
+async def test_models_on_a_connection_that_stays_open(far_side, monkeypatch):
+    """A list that is all there is not waited for any longer."""
+    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
+    listed = b'{"data": [{"id": "glm-x"}]}'
+    far_side.queue(Stream([listed], content_type="application/json", end="hold"), method="GET")
+    assert ["glm-x"] == await official(far_side).models()
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 
 from glm_magic.errors import ConfigError
 from tests.far_side import GREETING, FarSide, Status, refused_url
-from tests.providers.asking import OPENAI, ask, fail
+from tests.providers.asking import OPENAI, ask, fail, trust
 
 pytestmark = pytest.mark.usefixtures("short_pauses", "plain_http")
 
@@ -114,11 +112,7 @@ async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
 async def test_tls_through_a_proxy(monkeypatch):
     """TLS goes through the proxy unread, by a tunnel."""
     with FarSide(tls=True) as far_side:
-        assert far_side.ca is not None
-        context = ssl.create_default_context()
-        far_side.ca.configure_trust(context)
-        context.check_hostname = False  # the certificate is for 127.0.0.1
-        monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
+        trust(far_side, monkeypatch)
         async with tunnel(far_side) as proxy:
             reply = await ask(OPENAI.at(SAFE, proxy=proxy, api_key="sk-0123456789"))
     assert GREETING == reply.text

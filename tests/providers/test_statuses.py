@@ -12,6 +12,7 @@ from glm_magic.errors import (
     OverloadError,
     RateLimitError,
 )
+from glm_magic.messages import Delta
 from tests.far_side import Status, Stream, openai_stream
 from tests.providers.asking import OPENAI, QUESTION, ask, deltas_of, fail
 
@@ -49,6 +50,14 @@ async def test_retry_is_visible(far_side, wire):
     assert countdown.progress.endswith("asking again in 1 s")
     assert "stop" == rest[-1].finish_reason
     assert "" == rest[-1].progress
+
+
+async def test_countdown_ends_with_the_pause(far_side):
+    """When the question is sent again the countdown is over, before anything is answered."""
+    far_side.queue(Status(503))
+    _, countdown, sent, *_ = await deltas_of(OPENAI.at(far_side.url))
+    assert countdown.progress
+    assert Delta() == sent
 
 
 async def test_countdown_counts(far_side):

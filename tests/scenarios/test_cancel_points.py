@@ -5,40 +5,43 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from glm_magic.conversation import Conversation
+from glm_magic.providers import make_provider
 from glm_magic.providers.base import Provider
 from tests.far_side import FarSide, Recorded, Script, Status, Stream
 from tests.processes import STRICT
-from tests.providers.asking import CHATGLM, OPENAI, Wire
+from tests.providers.asking import CHATGLM, OPENAI, Wire, trust
 from tests.scenarios.stepping import each_place
 
 WORDS = ["One ", "two ", "three."]
 
 
 class Questions:
-    """Questions to one provider, each in a conversation of its own and refused at first."""
+    """Questions, each to a provider that *make* makes, and refused at first."""
 
-    def __init__(self, far_side: FarSide, wire: Wire, provider: Provider) -> None:
+    def __init__(self, far_side: FarSide, wire: Wire, make: Callable[[], Provider]) -> None:
         self._far_side = far_side
         self._wire = wire
-        self._provider = provider
+        self._make = make
         self._begin = 0
-        self.conversation = Conversation(provider)
+        self.conversation = Conversation(make())
 
     async def ask(self) -> None:
         """Ask one."""
         self._begin = len(self._far_side.requests)
         self._far_side.queue(self._script, self._script)
-        self.conversation = Conversation(self._provider)
+        self.conversation = Conversation(self._make())
         await self.conversation.ask("Hi")
 
     @property
     def requests(self) -> list[Recorded]:
-        """Those that came for the newest question."""
-        return self._far_side.requests[self._begin :]
+        """Those that came for the newest question, the list of models left aside."""
+        newest = self._far_side.requests[self._begin :]
+        return [request for request in newest if request.method == "POST"]
 
     def _script(self, _: Recorded) -> Script:
         if len(self.requests) == 1:
@@ -51,7 +54,25 @@ class Questions:
 async def test_cancelled_at_every_suspension(far_side: FarSide, wire: Wire, host: str):
     """From the first look for the host to the last byte, a cancel keeps the text and closes all."""
     provider = wire.at(far_side.url.replace("127.0.0.1", host), retries=1)
-    questions = Questions(far_side, wire, provider)
+    questions = Questions(far_side, wire, lambda: provider)
+    await check_each_place(questions)
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_cancelled_at_every_suspension_of_tls(wire: Wire, monkeypatch: pytest.MonkeyPatch):
+    """The same through a handshake, and where the model has to be asked for first."""
+    with FarSide(tls=True) as far_side:
+        trust(far_side, monkeypatch)
+        model = "openai" if wire is OPENAI else wire.model
+        await check_each_place(
+            Questions(
+                far_side, wire, lambda: make_provider(model, base_url=far_side.url, retries=1)
+            )
+        )
+
+
+async def check_each_place(questions: Questions) -> None:
+    """Cancel a question at each of its suspensions; the text stays, and all is closed."""
     ends = []
     async for _ in each_place(questions.ask):
         assert {asyncio.current_task()} == asyncio.all_tasks()

@@ -1,4 +1,7 @@
-"""A thousand questions in a row: nothing grows, neither in this process nor at the server."""
+"""A thousand questions in a row: nothing grows, neither in this process nor at the server.
+
+In one conversation, what was said is kept and nothing else: it grows evenly.
+"""
 
 from __future__ import annotations
 
@@ -56,3 +59,34 @@ def test_a_thousand_questions(far_side: FarSide, way: str, number: int):
     assert ["0", "True"] == answers
     assert {1} == {request.connection for request in far_side.requests}
     assert number == len(far_side.requests)
+
+
+#: Asks one conversation so many questions, and measures what each half of them left in memory.
+ONE_TALK = """
+import gc, sys, tracemalloc
+from glm_magic import Conversation, make_provider
+
+address, half = sys.argv[1], int(sys.argv[2]) // 2
+talk = Conversation(make_provider("openai/glm-test", base_url=address), context_tokens=256)
+
+def grown_by():
+    gc.collect()
+    start, _ = tracemalloc.get_traced_memory()
+    for _ in range(half):
+        assert talk.ask_sync("Hi").finish_reason == "stop"
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0] - start
+
+talk.ask_sync("Hi")
+tracemalloc.start()
+first, second = grown_by(), grown_by()
+print(len(talk.exchanges), second < 1.1 * first or (first, second))
+"""
+
+
+def test_a_thousand_questions_in_one_conversation(far_side: FarSide):
+    """The second half of them takes no more memory than the first, and the context stays short."""
+    answers = output(ONE_TALK, args=(far_side.url, "1000"))
+    assert ["1001", "True"] == answers
+    sizes = [len(request.json["messages"]) for request in far_side.requests]
+    assert max(sizes) == sizes[-1] < 60

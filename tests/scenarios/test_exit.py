@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tests.far_side import FarSide, Gate, Stream
-from tests.processes import STRICT, python
-from tests.providers.asking import WIRES, Wire
+from tests.processes import STRICT, output, python
+from tests.providers.asking import CHATGLM, WIRES, Wire
 
 BEGIN = """
 import asyncio, os, signal, sys, threading
@@ -87,4 +89,49 @@ def test_terminated(far_side: FarSide):
     script = "for _ in batches(): os.kill(os.getpid(), signal.SIGTERM)"
     done = python(BEGIN + script, args=("openai/glm-test", far_side.url))
     assert (-15, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert far_side.requests[0].closed()
+
+
+#: Iterating with no `aclosing`, and whether the stream is dropped or kept when the loop ends.
+BROKEN_OFF = """
+import asyncio, sys
+from glm_magic import Conversation, make_provider
+from glm_magic.providers.chatglm import ChatGLM
+
+way, name, address = sys.argv[1:]
+provider = make_provider(name, base_url=address)
+question = [{{"role": "user", "content": "Hi"}}]
+kept = []
+
+async def main():
+    stream = {stream}
+    if way == "kept":
+        kept.append(stream)
+    async for piece in stream:
+        if isinstance(piece, str) or piece.content:
+            break
+
+asyncio.run(main())
+"""
+STREAMS = {
+    "provider": "provider.stream(question)",
+    "conversation": "Conversation(provider).stream('Hi')",
+    "text": "ChatGLM.create_async_generator('glm-4', question, base_url=address)",
+}
+ANSWERS = {
+    "half": lambda wire: Stream([*wire.unfinished("Half "), Gate()]),
+    "whole": lambda wire: Stream([b"".join(wire.stream(["Half ", "and half"]))]),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("way", ["dropped", "kept"])
+@pytest.mark.parametrize(
+    ("wire", "stream"), [*product(WIRES, ["provider", "conversation"]), (CHATGLM, "text")]
+)
+def test_exit_after_breaking_off(far_side: FarSide, wire: Wire, stream: str, way: str, answer: str):
+    """A stream that its reader just left is closed by the end of the loop, in silence."""
+    far_side.queue(ANSWERS[answer](wire))
+    script = BROKEN_OFF.format(stream=STREAMS[stream])
+    assert [] == output(script, *STRICT, args=(way, wire.model, far_side.url))
     assert far_side.requests[0].closed()

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED, Reading, read_event, read_object
+from glm_magic.wire.payload import (
+    _LONE,
+    CUT,
+    REPAIRED,
+    SKIPPED,
+    Reading,
+    _read_wide,
+    read_event,
+    read_object,
+)
 from tests.wire.streams import event
 
 _VALUES = st.recursive(
@@ -94,3 +103,15 @@ def test_digits_without_end():
 def test_nothing_raises(data):
     """No text at all makes the reader fail."""
     assert isinstance(read_event(event("{" + data)).objects, list)
+
+
+ODD = ["a", "é", "你", "😀", "\\", "\\\\", '"', "\n", "\\ud83d", "\\ude00", "\\u00e9", "\\n"]
+BYTES = [*(piece.encode() for piece in ODD), b"\xf0\x9f", b"\x98", b"\xff", b"\xc3"]
+
+
+@given(st.lists(st.sampled_from(BYTES), max_size=12), st.integers(0, 40))
+def test_wide_event(pieces: list[bytes], shift: int):
+    """A large event with an emoji is read as it is from its text, wherever it is cut for that."""
+    inside = b"-" * (17 * 2**16 - shift) + b"".join(pieces) + "😀".encode()
+    raw = b'{"a":"%s"}' % inside
+    assert read_object(raw.decode("utf-8", "replace")) == _read_wide(raw, _LONE)
