@@ -27,12 +27,13 @@ ROWS = (
     "show.spans",
     "redact loop growing show.disarm show.html show.terminal "
     "wire.payload wire.growth wire.markdown wire.runs",
-    "errors wire.restart",
+    "errors wire.restart wire.entries",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions "
-    "wire.blocks wire.prolonged wire.think wire.shaping show.remarks",
-    "wire.parts history wire.answer show.console show.notebook providers.failures providers.llama",
+    "wire.blocks wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
+    "wire.parts history wire.answer wire.finishing wire.request show.console show.notebook "
+    "providers.failures providers.llama",
     "wire.openai wire.chatglm show.views providers.local providers.echo providers.http",
     "providers.reading",
     "providers.remote",

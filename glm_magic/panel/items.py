@@ -17,7 +17,7 @@ from ..messages import Message, Reply
 from ..redact import redact
 from ..show.blocks import BlockSplitter
 from ..show.html import render
-from ..show.remarks import beginning, footer, left_out, verdict
+from ..show.remarks import beginning, footer, left_out, told, verdict
 from ..wire.think import whole
 
 #: What goes over the wire: JSON.
@@ -183,7 +183,7 @@ class _Said:
             return {**_QUIET, "verdict": self.failure}
         return {
             "footer": footer(reply) if reply.done else "",
-            "notes": list(filter(None, [left_out(reply), *dict.fromkeys(reply.notices)])),
+            "notes": list(filter(None, [left_out(reply), *told(reply.notices)])),
             "verdict": verdict(reply) if reply.done else "",
             "thought_seconds": self._thought_seconds(reply),
             "done": reply.done,

@@ -15,6 +15,9 @@ Kind = Literal["json", "page", "events"]
 
 #: What may stand before any kind of body: the BOM, and blanks.
 BLANK = b"\xef\xbb\xbf \t\r\n"
+#: How gzip and zstd begin, where the library does not know the name for them.
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+UNPACKED_REMEDY = "Something on the way packs what should come as it is: a proxy, a gateway?"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -22,9 +25,11 @@ def kind_of(head: bytes, content_type: str) -> Kind | None:
     """Say what a body is by its first bytes and its type; None while too few bytes have come.
 
     The bytes go first: gateways send JSON errors and login pages, and scripts
-    send events, under any type.
+    send events, under any type. Raises ProtocolError for what is still packed.
     """
     start = head.lstrip(BLANK)
+    if start.startswith(_PACKED):
+        raise ProtocolError("its answer cannot be unpacked.", remedy=UNPACKED_REMEDY)
     if start.startswith(_FIELDS):
         return "events"
     if any(field.startswith(start) for field in _FIELDS):
@@ -50,7 +55,7 @@ def read_json(body: bytes) -> dict[str, Any] | None:
 
 def words_of(body: bytes, limit: int = 200) -> str:
     """Return the visible words at the start of an error page or text."""
-    text = body.decode("utf-8", "replace")
+    text = "" if body.startswith(_PACKED) else body.decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)", " ", text[: 64 * limit])
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     return redact(" ".join(text.split()))[:limit]  # a key cut in two would not be known

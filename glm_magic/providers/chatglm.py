@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import ProviderError
 from ..messages import Delta, FinishReason, Message
-from ..wire.chatglm import SnapshotDecoder, headers, read_refusal, request_body
+from ..wire.chatglm import SnapshotDecoder, headers, request_body
+from ..wire.refusals import read_refusal
 from .address import normalise
 from .base import Clocks, Messages, Options, Request
 from .headers import Headers, shown
@@ -85,8 +86,7 @@ def _read_answer(payload: dict[str, Any]) -> list[Delta]:
 
 
 def _refusal(status: int, payload: object, retry_after: float | None) -> ProviderError:
-    said = payload if isinstance(payload, dict) else {"message": str(payload)}
-    return read_refusal(said, status=status, retry_after=retry_after)
+    return read_refusal(payload, status=status, retry_after=retry_after)
 
 
 def _left_out(options: Options) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from aiohttp import http_exceptions
 
 from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError
 from .address import host_of, proxy_error
+from .bodies import UNPACKED_REMEDY
 from .headers import without_headers
 
 
@@ -79,7 +80,7 @@ _TABLE = (
     _Row(
         _UNPACKING,
         "its answer cannot be unpacked ({why})",
-        "Something on the way packs what should come as it is: a proxy, a gateway?",
+        UNPACKED_REMEDY,
         ours=ProtocolError,
     ),
     _Row(

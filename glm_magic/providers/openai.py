@@ -11,8 +11,9 @@ from ..errors import AuthenticationError, ConfigError, ModelError, ProviderError
 from ..messages import Message
 from ..redact import Secret
 from ..wire.codes import classify
-from ..wire.openai import OpenAIDecoder, read_answer, request_body
+from ..wire.openai import OpenAIDecoder, read_answer
 from ..wire.payload import objects_of, text_of
+from ..wire.request import request_body
 from .address import OVER_TLS, is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import read_json

@@ -25,7 +25,9 @@ ANSWER_BYTES = 16 * 2**20
 NOTICE_SIZE = 1000
 
 OK = 200
-REDIRECTS = range(300, 400)
+GOOD = range(200, 300)
+#: The statuses that name another address.
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class Decoder(Protocol):
@@ -154,7 +156,7 @@ def redirected(answer: Answer) -> StatusError:
 
 
 async def refusal(call: Call, answer: Answer) -> ProviderError:
-    """Return the error for a status other than 200."""
+    """Return the error for a status that is not good."""
     if answer.status in REDIRECTS:
         return redirected(answer)
     answer.phase = "ending"

@@ -17,7 +17,7 @@ from .address import OVER_TLS, check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
 from .headers import Headers, hidden
 from .http import Transport
-from .reading import OK, Call, read, refusal
+from .reading import GOOD, Call, read, refusal
 from .retry import pause
 
 
@@ -122,7 +122,7 @@ class RemoteProvider(ABC):
         body = json.dumps(call.request.body).encode()
         url = call.request.url
         async with await self._transport.request("POST", url, call.headers, body) as answer:
-            if answer.status != OK:
+            if answer.status not in GOOD:
                 raise await refusal(call, answer)
             yield Delta(rest=call.decoder.rest)
             async with aclosing(read(call, answer)) as deltas:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..messages import Reply
@@ -110,9 +111,15 @@ def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:
 def ending(reply: Reply, *, show_footer: bool) -> list[str]:
     """Return the lines under a reply that is done; an error without any text needs no footer."""
     if reply.finish_reason == "error" and not reply.text:
-        return list(dict.fromkeys(reply.notices))
+        return told(reply.notices)
     end = verdict(reply)
     if reply.way_on and end in _CUT:
         end += f": `{reply.way_on}` goes on"
-    lines = [*dict.fromkeys(reply.notices), end, footer(reply) if show_footer else ""]
+    lines = [*told(reply.notices), end, footer(reply) if show_footer else ""]
     return [line for line in lines if line]
+
+
+def told(notices: list[str]) -> list[str]:
+    """Return each of *notices* once, with how often it was given if that was more."""
+    times = Counter(notices)
+    return [f"{notice} ({n} times)" if n > 1 else notice for notice, n in times.items()]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..growing import GrowingText
 from ..messages import Delta, ToolCall
-from .payload import JSON, object_of, objects_of, read_object, text_of
+from .payload import JSON, object_of, odd_kind, read_object, text_of, texts_in
 from .think import BoxFilter, Pairs, ThinkSplitter, whole
 
 #: What a fragment of a tool call takes beside its arguments, in characters.
 _FRAGMENT_SIZE = 100
+#: So many characters of a type that nobody knows are kept.
+_KIND_SIZE = 60
+_INDEX = re.compile("[0-9]{1,9}")
 
 
 class Answer:
@@ -25,6 +29,8 @@ class Answer:
         self.calls = ToolCalls()
         #: The types of what was left out because nobody knows them.
         self.unknown: list[str] = []
+        #: Whether its words are a refusal of the model's own.
+        self.is_refusal = False
         self._content_pairs = Pairs()
         self._reasoning_pairs = Pairs()
         self._box = BoxFilter()
@@ -51,15 +57,18 @@ class Answer:
     @property
     def kept(self) -> int:
         """About how many characters were taken in and not given out."""
-        return self.calls.size + self._splitter.kept
+        return self.calls.size + self._splitter.kept + _KIND_SIZE * len(self.unknown)
 
     def add(self, delta: JSON) -> Delta:
         """Take in one `delta` (or `message`) object and return what it adds."""
-        self.calls.add(delta)
-        reasoning = self._reasoning_pairs.feed(text_of(delta, "reasoning_content", "reasoning"))
+        self._note(self.calls.add(delta))
+        thought = self._text(delta, "reasoning_content") or self._text(delta, "reasoning")
+        reasoning = self._reasoning_pairs.feed(thought)
         if reasoning:
             self._splitter.may_close = False
-        content = self._content_pairs.feed(self._content_of(delta))
+        refusal = self._text(delta, "refusal")
+        self.is_refusal = self.is_refusal or bool(refusal)
+        content = self._content_pairs.feed(self._text(delta, "content") + refusal)
         self._is_empty = self._is_empty and not (content or reasoning)
         return self._keep(reasoning, self._splitter.feed(self._box.feed(content)))
 
@@ -78,14 +87,31 @@ class Answer:
         self._reasoning.add(thought)
         return Delta(split.content, thought, split.retract)
 
-    def _content_of(self, delta: JSON) -> str:
-        content = delta.get("content")
-        if isinstance(content, list):
-            parts = objects_of(delta, "content")
-            strange = [part for part in parts if not isinstance(part.get("text"), str)]
-            self.unknown += [text_of(part, "type") or "without a type" for part in strange]
-            return "".join(text_of(part, "text") for part in parts)
-        return content if isinstance(content, str) else ""
+    def _text(self, delta: JSON, field: str) -> str:
+        value = delta.get(field)
+        if value is None or isinstance(value, str):  # as nearly always
+            return value or ""
+        text, odd = texts_in(value, field)
+        self._note(odd)
+        return text
+
+    def _note(self, odd: list[str]) -> None:
+        self.unknown += [kind[:_KIND_SIZE] for kind in odd]
+
+
+def delta_of(choice: JSON) -> JSON:
+    """Return what *choice* adds, which some servers call `message` or `text`."""
+    for name in ("delta", "message", "text"):
+        given: Any = choice.get(name)  # Any: a JSON value of any type
+        if given is not None:
+            return given if isinstance(given, dict) else {"content": given}
+    return {}
+
+
+def number_of(choice: JSON) -> int:
+    """Return which of several answers *choice* belongs to."""
+    index = str(choice.get("index"))
+    return int(index) if _INDEX.fullmatch(index) else 0
 
 
 class ToolCalls:
@@ -102,11 +128,20 @@ class ToolCalls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def add(self, delta: JSON) -> None:
-        """Take in the fragments of one `delta` object."""
-        for fragment in objects_of(delta, "tool_calls"):
-            call = self._calls.setdefault(self._index_of(fragment), _Call())
-            self.size += _FRAGMENT_SIZE + call.add(fragment)
+    def add(self, delta: JSON) -> list[str]:
+        """Take in the fragments of one `delta` object and return what cannot be read of it."""
+        calls: Any = delta.get("tool_calls")  # Any: a JSON value of any type
+        field = "tool_calls"
+        if not calls and (calls := delta.get("function_call")):  # the old way, for one call
+            field = "function_call"
+            calls = {"index": 0, "function": calls} if isinstance(calls, dict) else calls
+        fragments = calls if isinstance(calls, list) else [calls]
+        for fragment in fragments:
+            if isinstance(fragment, dict):
+                call = self._calls.setdefault(self._index_of(fragment), _Call())
+                self.size += _FRAGMENT_SIZE + call.add(fragment)
+        odd = [each for each in fragments if each and not isinstance(each, dict)]
+        return [odd_kind(each, field) for each in odd]
 
     def _index_of(self, fragment: JSON) -> int:
         index = fragment.get("index")

@@ -50,6 +50,10 @@ class BlockText:
         """Put *added* at the end of the last block."""
         self._pieces[-1].add(added)
 
+    def read(self) -> str:
+        """Return what was shown."""
+        return "".join(piece.read() for piece in self._pieces)
+
     def rewrite(self, blocks: list[Block]) -> Delta:
         """Put *blocks* in place of the changed ones and return what that changes."""
         start, self.first_changed = self.first_changed, len(self.keys)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..errors import (
-    AuthenticationError,
-    FilterError,
-    OverloadError,
-    ProtocolError,
-    QuotaError,
-    RateLimitError,
-    StatusError,
-    tidy,
-)
+from ..errors import ProtocolError, StatusError, tidy
 from ..messages import Delta, Finish
-from .codes import class_of
+from .entries import entries_of
+from .markdown import strip_citations
 from .parts import Transcript
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
 from .prolonged import Prolonged
+from .refusals import OTHER_WAYS, complaints, is_refusal, read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +22,10 @@ if TYPE_CHECKING:
 #: The general assistant of the site: a bot, not a model.
 ASSISTANT_ID = "65940acff94777010aa6b796"
 TRUNCATED = "the stream ended before the answer was complete"
+_TEXTS = ("text", "think", "text_thinking")
+_LATE = "the service went on after the end of its answer; that was left out"
 _FILTERED = "the vendor's moderation ended the answer"
 _NOTHING = Delta()
-_CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
-_OTHER_WAYS = (
-    "Other ways: an API key (ZAI_API_KEY or ZHIPUAI_API_KEY), a server of your own "
-    "(GLM_BASE_URL), or the embedded model (`%glm -m local`)."
-)
 
 
 def headers(device_id: str) -> dict[str, str]:
@@ -85,8 +75,8 @@ def request_body(
 class SnapshotDecoder:
     """Turns the events of one stream into deltas.
 
-    `close` is to be called when the bytes end. The last delta carries the
-    finish reason; `is_done` is True once it has been given out, or when the
+    `close` is to be called when the bytes end. The last delta, which that gives
+    out, carries the finish reason; `is_done` is True from then on, or when the
     far side has reported a failure, and later events are ignored. Only the
     status of the message itself ends it: parts finish before the answer does.
     """
@@ -99,12 +89,15 @@ class SnapshotDecoder:
         self._model: str | None = None
         self._start = ""  # of the first event, for the error about a stream without an answer
         self._has_begun = False
+        self._said: set[str] = set()  # the notices that are given once
+        self._finish: Finish | None = None
+        self._remark = ""
         self._is_done = False
 
     @property
     def is_ending(self) -> bool:
-        """Whether the answer has finished; the last delta goes with that at once."""
-        return self._is_done
+        """Whether the answer has finished, so that no more of it is waited for."""
+        return self._is_done or self._finish is not None
 
     @property
     def is_done(self) -> bool:
@@ -124,7 +117,8 @@ class SnapshotDecoder:
         """Return what *event* adds."""
         if self._is_done:
             return []
-        added = self._prolonged.read(event.raw) if event.event != "error" else None
+        is_plain = self._finish is None and event.event != "error"
+        added = self._prolonged.read(event.raw) if is_plain else None
         if added is None:
             return self._decode(event)
         delta = self._transcript.prolong(added)
@@ -160,8 +154,8 @@ class SnapshotDecoder:
             return []
         if not self._has_begun:
             msg = "The service ended without an answer."
-            raise ProtocolError(msg, remedy=_OTHER_WAYS, start=self._start)
-        return self._end("truncated", TRUNCATED)
+            raise ProtocolError(msg, remedy=OTHER_WAYS, start=self._start)
+        return self._end()
 
     def rest(self) -> list[Delta]:
         """Return what was kept back, when the stream has broken off."""
@@ -171,6 +165,8 @@ class SnapshotDecoder:
     def _read(self, frame: JSON) -> list[Delta]:
         if self._is_done:
             return []
+        if self._finish is not None:
+            return self._say(_LATE) if self._is_news(frame) else []
         self._has_begun = self._has_begun or "parts" in frame
         parts = objects_of(frame, "parts")
         models = (text_of(part, "model") for part in parts)
@@ -178,34 +174,59 @@ class SnapshotDecoder:
         self._model = next(filter(None, models), self._model)
         delta = self._transcript.add(parts)
         deltas = [delta] if delta != _NOTHING else []
-        if _is_refusal(frame):
+        if is_refusal(frame):
             return deltas + self._fail(frame)
-        if frame.get("status") == "finish":
-            return deltas + self._end("stop")
         if frame.get("status") == "intervene":
-            return deltas + self._end("content_filter", _intervention(frame) or _FILTERED)
-        return deltas
+            return deltas + self._note_finish("content_filter", _intervention(frame) or _FILTERED)
+        deltas += [said for words in complaints(frame) for said in self._say(words)]
+        return deltas + self._note_finish("stop") if frame.get("status") == "finish" else deltas
+
+    def _is_news(self, frame: JSON) -> bool:
+        """Whether *frame*, behind the finish, says what was not said: often it is said again."""
+        if is_refusal(frame) or frame.get("status") == "intervene":
+            return True
+        if _LATE in self._said:
+            return False
+        before = self._transcript.shown
+        parts = objects_of(frame, "parts")
+        self._transcript.add(parts)
+        self._transcript.write(is_end=True)
+        # A late piece of a finished text changes nothing, but may be new all the same.
+        texts = (text_of(entry, *_TEXTS) for part in parts for entry in entries_of(part))
+        plain = (strip_citations(text, is_open=False)[0] for text in texts)
+        is_new = any(text not in before[0] and text not in before[1] for text in plain)
+        return is_new or before != self._transcript.shown
+
+    def _say(self, notice: str) -> list[Delta]:
+        is_news = notice not in self._said
+        self._said.add(notice)
+        return [Delta(notice=notice)] if is_news else []
 
     def _fail(self, frame: JSON) -> list[Delta]:
         """Keep the error for `close`, so that what has come with it is given out before."""
+        if self._finish is not None:
+            return self._say(_LATE)
         self._failure, self._is_done = read_refusal(frame), True
         return []
 
-    def _end(self, finish: Finish, notice: str = "") -> list[Delta]:
+    def _note_finish(self, finish: Finish, remark: str = "") -> list[Delta]:
+        """Give out all of the answer, but for the last delta."""
+        self._has_begun = True
+        self._finish, self._remark = finish, remark
+        unknown = self._transcript.unknown
+        notice = [Delta(notice=tidy(left_out(unknown), 150))] if unknown else []
+        return self.rest() + notice
+
+    def _end(self) -> list[Delta]:
+        rest = [] if self._finish else self._note_finish("truncated", TRUNCATED)
         self._is_done = True
-        rest = self._transcript.write(is_end=True)
         last = Delta(
-            content=rest.content,
-            reasoning=rest.reasoning,
-            retract=rest.retract,
-            retract_reasoning=rest.retract_reasoning,
-            notice=notice,
-            finish_reason=finish,
+            notice=self._remark,
+            finish_reason=self._finish,
             conversation_id=self._conversation_id,
             model=self._model,
         )
-        unknown = self._transcript.unknown
-        return [Delta(notice=tidy(left_out(unknown), 150)), last] if unknown else [last]
+        return [*rest, last]
 
 
 def _intervention(frame: JSON) -> str:
@@ -213,71 +234,3 @@ def _intervention(frame: JSON) -> str:
     places = [frame, *objects_of(frame, "parts")]
     errors = [object_of(place, name) for place in places for name in ("last_error", "error")]
     return tidy(next((text for error in errors if (text := text_of(error, "intervene_text"))), ""))
-
-
-def _is_refusal(frame: JSON) -> bool:
-    # A healthy frame has `last_error: {}`; a refusal has a number for its status, or none.
-    if frame.get("status") in ("init", "finish", "intervene"):
-        return False
-    has_fault = bool(frame.get("error") or _facts_of(frame)[0])
-    return frame.get("status") == "error" or ("parts" not in frame and has_fault)
-
-
-class _Refusal(NamedTuple):
-    error: type[StatusError]
-    what: str
-    signs: tuple[str, ...]
-
-
-# Signs are codes, or words of the message; the first that fits counts.
-_REFUSALS = (
-    _Refusal(AuthenticationError, "chatglm.cn asks for a captcha", (_CAPTCHA,)),
-    _Refusal(AuthenticationError, "chatglm.cn asks for a login", ("40102", "40103", "401")),
-    _Refusal(RateLimitError, "chatglm.cn holds this request back for a while", ("40012", "429")),
-    _Refusal(FilterError, "chatglm.cn's moderation stopped the request", ("intervene",)),
-    _Refusal(QuotaError, "chatglm.cn has no more answers for guests", ("log in", "login", "登录")),
-    _Refusal(RateLimitError, "chatglm.cn is busy with another answer", ("wait", "等待", "稍后")),
-    _Refusal(OverloadError, "chatglm.cn failed", ("500", "502", "503", "504", "529", "10024")),
-)
-
-
-def read_refusal(
-    payload: JSON, *, status: int | None = None, retry_after: float | None = None
-) -> StatusError:
-    """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
-
-    *status* is that of HTTP, if it is another one. The remedy names the other
-    ways to a GLM model.
-    """
-    code, message = _facts_of(payload)
-    code = code or str(status or "")
-    fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
-    rule = next(fitting, _Refusal(class_of(code, status), "chatglm.cn refused", ()))
-    numbered = f"{rule.what} (code {code})" if code else rule.what
-    return rule.error(
-        f"{numbered}: {message}" if message else f"{numbered}.",
-        remedy=_OTHER_WAYS,
-        status=status,
-        code=code,
-        detail=message,
-        retry_after=retry_after,
-    )
-
-
-def _fits(sign: str, code: str, message: str) -> bool:
-    return sign == code or (not sign.isdecimal() and sign.lower() in message.lower())
-
-
-def _facts_of(payload: JSON) -> tuple[str, str]:
-    """Find code and message in the payload itself, its `error`, `last_error` or `data.error`."""
-    inner = object_of(object_of(payload, "data"), "error")
-    places = [object_of(payload, "error"), object_of(payload, "last_error"), inner, payload]
-    codes = [place.get(name) for place in places for name in ("error_code", "code")]
-    numbers = [value for value in (*codes, payload.get("status")) if _is_code(value)]
-    messages = [text_of(place, "err_msg", "message", "msg", "error", "detail") for place in places]
-    return next(map(str, numbers), ""), next(filter(None, messages), "")
-
-
-def _is_code(value: object) -> bool:
-    is_status_word = value in ("init", "finish", "intervene", "error")
-    return isinstance(value, (int, str)) and value not in (0, "", "0") and not is_status_word

@@ -40,9 +40,12 @@ _ADDRESS = "Check the base URL: it ends in /v4 or /v1, without /chat/completions
 _SHORTEN = "Shorten the conversation: `%glmcmd undo` takes back a turn, `%%glm -n` starts afresh."
 _REQUEST = "Check the options of this request."
 _REWORD = "Put the question another way."
+_ODD = "Check the address and the model, or try again later."
 
 
 _ERROR_STATUS = re.compile("[45][0-9][0-9]")
+#: Statuses of a refusal that may be over a little later, beside those from 500 on.
+_PASSING = (408, 409, 429)
 
 
 class _Rule(NamedTuple):
@@ -65,7 +68,7 @@ _UNSAFE = _Rule(FilterError, "The vendor's moderation stopped the request", _REW
 _TOO_FAST = _Rule(RateLimitError, "Too many requests at once", _WAIT)
 _OVERLOADED = _Rule(OverloadError, "The service is overloaded", _BUSY)
 _BROKEN = _Rule(OverloadError, "The service failed", _BUSY)
-_UNKNOWN = _Rule(StatusError, "The service reported an error")
+_UNKNOWN = _Rule(StatusError, "The service reported an error", _ODD)
 
 #: Lower-case business codes and error types.
 _RULES: dict[str, _Rule] = {
@@ -104,7 +107,8 @@ _STATUS_RULES: dict[int, _Rule] = {
     402: _NO_BALANCE,
     **dict.fromkeys((403, 434), _NO_PERMISSION._replace(error=AuthenticationError, remedy=_KEY)),
     404: _NO_ADDRESS,
-    **dict.fromkeys((408, 409, 425), _BROKEN),
+    405: _NO_ADDRESS._replace(what="This address does not take questions"),
+    **dict.fromkeys((408, 409), _BROKEN),
     429: _TOO_FAST,
     451: _UNSAFE,
     **dict.fromkeys((503, 529), _OVERLOADED),
@@ -122,21 +126,31 @@ def classify(
     """
     body = payload if isinstance(payload, dict) else {}
     code, kind, detail = _read(body) if body else ("", "", _plain(payload))
-    rule = _find_rule(code, kind, _status_of(status, body, code), detail)
-    return rule.error(
-        _sentence(rule.what, code, detail),
+    rule = _find_rule(status, code, kind, body)
+    what = f"The service answered with HTTP {status}" if rule is _UNKNOWN and status else rule.what
+    error = rule.error(
+        _sentence(what, code, detail),
         remedy=rule.remedy,
         status=status,
         code=code,
         detail=detail,
         retry_after=retry_after,
     )
+    error.passing = error.passing and may_pass(status)
+    return error
 
 
-def class_of(*statuses: object) -> type[StatusError]:
-    """Return the class of error that the first of *statuses* means that HTTP knows."""
-    numbers = [int(text) for text in map(str, statuses) if _ERROR_STATUS.fullmatch(text)]
-    return _STATUS_RULES.get(numbers[0], _UNKNOWN).error if numbers else StatusError
+def may_pass(status: int | None) -> bool:
+    """Whether HTTP's *status* (None inside a stream) lets a refusal be over a little later."""
+    if status is None or status < HTTPStatus.BAD_REQUEST:
+        return True
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def class_of(status: int | None, *named: object) -> type[StatusError]:
+    """Return the class of error that the first of *named*, or else *status*, has in HTTP."""
+    number = _number_of(status, *named, status)
+    return StatusError if number is None else _STATUS_RULES.get(number, _UNKNOWN).error
 
 
 def _read(body: JSON) -> tuple[str, str, str]:
@@ -164,19 +178,25 @@ def _plain(payload: object) -> str:
     return "a web page instead of an answer" if text.startswith("<") else text
 
 
-def _status_of(status: int | None, body: JSON, code: str) -> int | None:
-    """Return the HTTP status; some servers name it, or a better one, in the body."""
-    named = (code, status, body.get("status"))
-    return next((int(value) for value in map(str, named) if _ERROR_STATUS.fullmatch(value)), None)
+def _number_of(status: int | None, *named: object) -> int | None:
+    """Return the first of *named* that is an error status; none that passes, if *status* does not.
+
+    Some bodies name a better status than HTTP has.
+    """
+    numbers = [int(text) for text in map(str, named) if _ERROR_STATUS.fullmatch(text)]
+    return next((each for each in numbers if may_pass(status) or not may_pass(each)), None)
 
 
-def _find_rule(code: str, kind: str, status: int | None, detail: str) -> _Rule:
-    rule = _RULES.get(code.lower()) or _RULES.get(kind.lower())
-    if rule or status is None:
-        return rule or _UNKNOWN
-    if status == HTTPStatus.NOT_FOUND and "model" in detail.lower():
+def _find_rule(status: int | None, code: str, kind: str, body: JSON) -> _Rule:
+    known = _RULES.get(code.lower()) or _RULES.get(kind.lower())
+    if known and (known.error is not OverloadError or may_pass(status)):
+        return known
+    number = _number_of(status, code, status, body.get("status"))
+    if number is None:
+        return _UNKNOWN
+    if number == HTTPStatus.NOT_FOUND and "model" in _read(body)[2].lower():
         return _NO_MODEL
-    return _STATUS_RULES.get(status, _UNKNOWN)
+    return _STATUS_RULES.get(number, _UNKNOWN)
 
 
 def _sentence(what: str, code: str, detail: str) -> str:

@@ -5,97 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError, StatusError, tidy
-from ..messages import Delta, Finish, Usage
-from .answer import Answer
+from ..messages import Delta, Usage
+from .answer import Answer, delta_of, number_of
 from .codes import classify
+from .finishing import FAILURES, Finishing
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
 from .restart import ChunkIds, says_something
 from .runs import Runs
-from .shaping import shape
 from .think import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from ..messages import Message, ToolCall
-    from ..providers.base import Options
     from .sse import Event
 
-TRUNCATED = "the stream ended before the answer was complete"
 _RESTARTED = "the service began the answer anew; what it had said before was taken back"
 _RESUMED = "the service had not begun anew after all; its first words are back"
 _OTHER_CHOICE = "the service sent more than one answer; only the first is shown"
+_REFUSED = "the model refused to answer; the words are its own"
 _LATE = "the service went on after the end of its answer; that was left out"
 
-#: Finish reasons, and what to say about them.
-_FINISHES: dict[str, tuple[Finish, str]] = {
-    "stop": ("stop", ""),
-    "length": ("length", ""),
-    "tool_calls": ("tool_calls", ""),
-    "function_call": ("tool_calls", ""),
-    "sensitive": ("content_filter", "the vendor's moderation ended the answer"),
-    "content_filter": ("content_filter", "the vendor's moderation ended the answer"),
-    "abort": ("truncated", "the server gave the answer up"),
-}
 _NOTHING = Delta()
-_FAILURES = ("network_error", "model_context_window_exceeded")
-
-
-def request_body(
-    messages: Sequence[Message], options: Options, *, model: str, is_glm: bool
-) -> tuple[JSON, list[str]]:
-    """Return the JSON body that asks *model* to answer *messages*, and notices of what was changed.
-
-    *is_glm* says that the official API is asked, whose limits are then kept;
-    any other server gets the options as they are. `options.extra` goes on top.
-    """
-    fields, notices = shape(options, model) if is_glm else _plain_fields(options)
-    common = {"max_tokens": options.max_tokens, "seed": options.seed}
-    body = {
-        "model": model,
-        "messages": [_encode(message) for message in messages],
-        "stream": True,
-        **{name: value for name, value in common.items() if value is not None},
-        **fields,
-        **options.extra,
-    }
-    return body, notices
-
-
-def _plain_fields(options: Options) -> tuple[JSON, list[str]]:
-    stop = options.stop if isinstance(options.stop, str) else list(options.stop or ()) or None
-    asked = {"temperature": options.temperature, "top_p": options.top_p, "stop": stop}
-    fields: JSON = {name: value for name, value in asked.items() if value is not None}
-    fields["stream_options"] = {"include_usage": True}
-    notices = []
-    if options.think:
-        # vLLM, SGLang and llama.cpp read the first, Ollama the second.
-        effort = {"off": "none", "max": "high"}.get(options.think, options.think)
-        fields["chat_template_kwargs"] = {"enable_thinking": options.think != "off"}
-        fields["reasoning_effort"] = effort
-    if options.think == "max":
-        notices.append("thinking set to high, the most such servers know")
-    return fields, notices
-
-
-def _encode(message: Message) -> JSON:
-    encoded: JSON = {"role": message.role, "content": message.content}
-    if message.images:
-        images = [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
-        text = [{"type": "text", "text": message.content}] if message.content else []
-        encoded["content"] = [*text, *images]
-    if message.tool_call_id:
-        encoded["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        encoded["tool_calls"] = [_encode_call(call) for call in message.tool_calls]
-        # The thinking that led to a call is wanted back together with its result.
-        encoded |= {"reasoning_content": message.reasoning} if message.reasoning else {}
-    return encoded
-
-
-def _encode_call(call: ToolCall) -> JSON:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
+_MOST_TOKENS = 2**53
+_NO_ANSWER = "The service ended without an answer."
+_REMEDY = "Ask again; if that is no use, check the address and the model."
 
 
 def read_answer(payload: JSON, decoder: OpenAIDecoder) -> Iterator[Delta]:
@@ -107,7 +40,7 @@ def read_answer(payload: JSON, decoder: OpenAIDecoder) -> Iterator[Delta]:
         {**choice, "delta": choice.get("message")} for choice in objects_of(payload, "choices")
     ]
     if not choices and not _is_error(payload):
-        raise ProtocolError("The service ended without an answer.")
+        raise ProtocolError(_NO_ANSWER, remedy=_REMEDY)
     yield from decoder.read({**payload, "choices": choices} if choices else payload)
     yield from decoder.close()
 
@@ -122,22 +55,27 @@ class OpenAIDecoder:
 
     def __init__(self) -> None:
         self.join = Runs().join
-        self._answer = Answer()
         self._failure: StatusError | None = None
-        self._ids = ChunkIds()
-        self._finish: Finish | None = None
-        self._remark = ""
+        self._choice: int | None = None  # the number of the answer that is shown
+        self._begin()
         self._usage: Usage | None = None
         self._model: str | None = None
         self._start = ""  # of the first event, for the error about a stream without an answer
         self._has_begun = False
+        self._has_pieces = False  # whether the last chunk was one
         self._said: set[str] = set()  # the notices that are given once
+        self._was_done = False  # whether `[DONE]` was the last event
         self._is_done = False
+
+    def _begin(self) -> None:
+        self._answer = Answer()
+        self._ids = ChunkIds()
+        self._finishing = Finishing()
 
     @property
     def is_ending(self) -> bool:
-        """Whether a finish reason was seen: only usage and `[DONE]` may still follow."""
-        return self._finish is not None
+        """Whether a finish reason or `[DONE]` was seen: little may still follow."""
+        return self._finishing.is_over or self._was_done
 
     @property
     def is_done(self) -> bool:
@@ -154,8 +92,9 @@ class OpenAIDecoder:
         data = event.data.strip()
         if self._is_done or not data:
             return []
-        if data == "[DONE]":
-            return self._end()
+        self._was_done = data == "[DONE]"
+        if self._was_done:  # before the end it may come by mistake, and more behind it
+            return self._end() if self._finishing.has_reason else []
         if event.event == "error":
             return self._fail(read_object(data) or data)
         self._start = self._start or data[:200]  # all of it would be kept
@@ -191,19 +130,46 @@ class OpenAIDecoder:
         usage = _read_usage(chunk)
         self._usage = usage or self._usage
         self._model = text_of(chunk, "model") or self._model
-        choices = objects_of(chunk, "choices")
-        deltas = [delta for choice in choices for delta in self._choose(choice, chunk)]
-        is_last = usage and any(choice.get("finish_reason") for choice in choices)
-        return deltas + self._end() if is_last and not self._is_done else deltas
+        choices = [(choice, delta_of(choice)) for choice in objects_of(chunk, "choices")]
+        id_ = text_of(chunk, "id")
+        deltas = [delta for one in choices for delta in self._choose(*one, id_)]
+        is_last = usage and any(choice.get("finish_reason") for choice, _ in choices)
+        is_silent = not any(says_something(delta) for _, delta in choices)
+        return deltas + self._end() if is_last and is_silent and not self._is_done else deltas
 
-    def _choose(self, choice: JSON, chunk: JSON) -> list[Delta]:
-        if choice.get("index"):
-            return self._say(_OTHER_CHOICE)
-        delta = object_of(choice, "delta")
-        if self._finish is not None:
-            return self._say(_LATE) if says_something(delta) else []
-        deltas = self._extend(delta, text_of(chunk, "id"))
-        return deltas + self._note_finish(text_of(choice, "finish_reason"))
+    def _choose(self, choice: JSON, delta: JSON, chunk_id: str) -> list[Delta]:
+        number = number_of(choice)
+        deltas = []
+        if self._choice is None:
+            self._choice = number
+        elif number != self._choice:
+            if number:
+                return self._say(_OTHER_CHOICE)
+            deltas = self._change_to(number)
+        if self._is_repeat(choice, delta):
+            delta = {}
+        has_text = says_something(delta)
+        if has_text and not self._finishing.goes_on(chunk_id):
+            return deltas + self._say(_LATE)
+        if has_text or not self._finishing.has_reason:
+            deltas += self._extend(delta, chunk_id)
+        return deltas + self._note_finish(
+            text_of(choice, "finish_reason"), chunk_id, with_text=has_text
+        )
+
+    def _is_repeat(self, choice: JSON, delta: JSON) -> bool:
+        """Whether a whole message comes behind its pieces, and says just what they said."""
+        if choice.get("delta") is not None:
+            self._has_pieces = True
+            return False
+        had_pieces, self._has_pieces = self._has_pieces, False
+        return had_pieces and bool(delta) and delta.get("content") == self._answer.content
+
+    def _change_to(self, number: int) -> list[Delta]:
+        """Take the answer back that came under another number: the first one is this."""
+        old, self._choice = self._answer, number
+        self._begin()
+        return [*self._say(_OTHER_CHOICE), _replace(old, self._answer, "")]
 
     def _say(self, notice: str) -> list[Delta]:
         is_news = notice not in self._said
@@ -212,7 +178,7 @@ class OpenAIDecoder:
 
     def _fail(self, payload: object) -> list[Delta]:
         """Keep the error for `close`, so that what has come with it is given out before."""
-        if self._finish is not None:
+        if self._finishing.is_over:
             return self._say(_LATE)
         self._failure, self._is_done = classify(None, payload), True
         return []
@@ -229,24 +195,21 @@ class OpenAIDecoder:
         notice = _RESUMED if len(replay) > 1 else _RESTARTED
         return [_replace(old, self._answer, notice)]
 
-    def _note_finish(self, reason: str) -> list[Delta]:
-        if not reason:
-            return []
-        if reason in _FAILURES:
+    def _note_finish(self, reason: str, chunk_id: str, *, with_text: bool) -> list[Delta]:
+        if reason in FAILURES and not self._finishing.has_reason:
             return self._fail({"code": reason})
-        remark = f"the answer ended for an unknown reason: {tidy(reason, 60)}"
-        unknown: tuple[Finish, str] = ("stop", remark)
-        self._finish, self._remark = _FINISHES.get(reason, unknown)
+        self._finishing.note(reason, chunk_id, with_text=with_text)
         return []
 
     def _end(self) -> list[Delta]:
         if not self._has_begun:
-            raise ProtocolError("The service ended without an answer.", start=self._start)
+            raise ProtocolError(_NO_ANSWER, remedy=_REMEDY, start=self._start)
         self._is_done = True
-        is_complete = self._finish in ("stop", "tool_calls")
-        calls, lost = self._answer.calls.finished(is_complete=is_complete)
-        rest = self._answer.close()
-        finish, remark = self._ending(has_calls=bool(calls))
+        answer = self._answer
+        is_complete = self._finishing.is_complete
+        calls, lost = answer.calls.finished(is_complete=is_complete)
+        rest = answer.close()
+        finish, remark = self._finishing.result(has_calls=bool(calls), is_done=self._was_done)
         last = Delta(
             content=rest.content,
             reasoning=rest.reasoning,
@@ -257,17 +220,10 @@ class OpenAIDecoder:
             usage=self._usage,
             model=whole(self._model) if self._model else None,
         )
-        unknown = self._answer.unknown
         remarks = [f"{lost} incomplete tool call(s) left out"] if lost else []
-        remarks += [left_out(unknown)] if unknown else []
+        remarks += [left_out(answer.unknown)] if answer.unknown else []
+        remarks += [_REFUSED] if answer.is_refusal else []
         return [*(Delta(notice=tidy(remark)) for remark in remarks), last]
-
-    def _ending(self, *, has_calls: bool) -> tuple[Finish, str]:
-        if self._finish is None:  # `[DONE]` alone also follows errors and cuts
-            return "truncated", TRUNCATED
-        if self._finish == "stop" and has_calls:
-            return "tool_calls", self._remark
-        return self._finish, self._remark
 
 
 def _replace(old: Answer, new: Answer, notice: str) -> Delta:
@@ -294,4 +250,6 @@ def _read_usage(chunk: JSON) -> Usage | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None

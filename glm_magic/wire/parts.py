@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..growing import GrowingText
 from ..messages import Delta
 from .blocks import BlockText, Key
+from .entries import FIELDS, entries_of, odd_text
 from .growth import Growth
 from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FINAL = ("finish", "done")
-#: The types with a text that grows, and where it stands.
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "think": ("think", "text"),
-    "text_thinking": ("text_thinking", "think", "text"),
-    "code": ("code",),
-    "execution_output": ("content",),
-}
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
 #: What an item takes beside its text, in characters.
@@ -163,6 +156,11 @@ class Transcript:
         added = self._append(key, added)
         return Delta(reasoning=added) if key.is_thinking else Delta(added)
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The answer and the thinking, as they were given out."""
+        return self._texts[False].read(), self._texts[True].read()
+
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
         self._is_late = False
@@ -175,10 +173,10 @@ class Transcript:
 
     def _take(self, position: int, part: JSON) -> Iterator[_Change]:
         segment = text_of(part, "logic_id") or f"#{position}"
-        for index, entry in enumerate(objects_of(part, "content")):
+        for index, entry in enumerate(entries_of(part)):
             key = Key(segment, index, text_of(entry, "type"))
             is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
-            if key.kind in _FIELDS:
+            if key.kind in FIELDS:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
             elif key.kind in ("image", "quote_result"):
                 yield _Change(key, self._take_whole(key, part, entry) if is_final else "")
@@ -199,7 +197,9 @@ class Transcript:
         if key not in self._items:
             self._items[key] = _Item(repeats=key.kind == "execution_output")
             self._place(key)
-        item, text = self._items[key], text_of(entry, *_FIELDS[key.kind])
+        item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
+        if not text and (odd := odd_text(entry, key.kind)):
+            self._unknown[key._replace(kind=odd)] = None
         take = item.finish if is_final else item.grow
         added = take(text, self._growth)
         self._earned += _WORTH * (_ITEM_SIZE + len(text if added is None else added))

@@ -21,6 +21,7 @@ SKIPPED = "one unreadable event was skipped"
 CUT = "the last event was cut off and was ignored"
 REPAIRED = "a damaged event was repaired as far as possible"
 
+_KINDS = {str: "text", list: "list", dict: "object", bool: "truth value"}
 # Not strict: raw control characters in strings are wrong, but clear.
 _DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _name: None)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -147,6 +148,29 @@ def objects_of(source: JSON, name: str) -> list[JSON]:
     if isinstance(value, dict):
         return [value]
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def texts_in(value: object, field: str) -> tuple[str, list[str]]:
+    """Return the text of a *value* that should be text but may be parts, and what is none of it.
+
+    *field* is where it stands. What is left out goes by its type.
+    """
+    texts: list[str] = []
+    odd: list[str] = []
+    for part in value if isinstance(value, list) else [value]:
+        text = part.get("text") if isinstance(part, dict) else part
+        if isinstance(text, str):
+            texts.append(text)
+        elif isinstance(part, dict) and part:
+            odd.append(text_of(part, "type") or "without a type")
+        elif part not in ({}, [], None) and part is not False:
+            odd.append(odd_kind(part, field))
+    return "".join(texts), odd
+
+
+def odd_kind(value: object, field: str) -> str:
+    """Return what to call a *value* that does not belong into *field*."""
+    return f"{_KINDS.get(type(value), 'number')} as {field}"
 
 
 #: What makes a value of its own in JSON. One takes up to 250 bytes of memory for two of text, so

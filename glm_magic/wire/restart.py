@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from .payload import JSON
 
+_FIELDS = (
+    *("content", "reasoning_content", "reasoning", "tool_calls"),
+    *("refusal", "function_call"),
+)
+
 
 class ChunkIds:
     """Follows the chunk ids of one stream.
@@ -48,5 +53,4 @@ class ChunkIds:
 
 def says_something(delta: JSON) -> bool:
     """Whether *delta* has any text, thinking or tool call in it."""
-    fields = ("content", "reasoning_content", "reasoning", "tool_calls")
-    return any(delta.get(name) for name in fields)
+    return any(delta.get(name) for name in _FIELDS)

@@ -63,6 +63,13 @@ def damaged(at: Site) -> Sequence[Script]:
     return [Raw([head, *body, at.gate, b"ZZZ\r\nmore\r\n"], end="hold")]
 
 
+def trailing(at: Site) -> Sequence[Script]:
+    """Return half an answer, and when it was seen 3 MiB of trailers behind its end."""
+    head, *body = CHUNKED + b"\r\n", *chunks(at.wire.unfinished(HALF))
+    trailers = b"X-Trailer: %b\r\n" % (b"." * 4000) * 800
+    return [Raw([head, *body, at.gate, b"0\r\n", trailers], end="hold")]
+
+
 def short(at: Site) -> Sequence[Script]:
     """Return half an answer of which more was promised."""
     body = b"".join(at.wire.unfinished(HALF))
@@ -254,6 +261,7 @@ FRAMING = (
         text="Whole answer",
     ),
     Fault("short Content-Length", short, text=HALF, finish="truncated", words=BROKEN),
+    Fault("trailers without end", trailing, text=HALF, finish="truncated", words=BROKEN),
     Fault("bad chunk in mid-stream", damaged, text=HALF, finish="truncated", words=BROKEN),
     Fault(
         "FIN in mid-stream",

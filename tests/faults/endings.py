@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from glm_magic.errors import ModelError, NetworkError, OverloadError, ProtocolError
+from glm_magic.errors import (
+    ModelError,
+    NetworkError,
+    OverloadError,
+    ProtocolError,
+    RateLimitError,
+)
 from glm_magic.providers.base import Clocks
 from glm_magic.wire.chatglm import TRUNCATED
 from glm_magic.wire.payload import CUT
 from tests.far_side import End, Stream, openai_stream
-from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
+from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk, words
 from tests.faults.dialects import DIALECTS, SNAPSHOTS, TEXT, changed, fault, then
 from tests.faults.fault import Fault, Scripts, recovers, same, saying, unfinished
 from tests.providers.asking import OPENAI
@@ -52,6 +58,13 @@ def left(end: End) -> Scripts:
 def finishing(reason: str) -> Scripts:
     """Return an OpenAI-type stream that ends for *reason*."""
     return lambda _: [Stream(openai_stream(TEXT, finish=reason))]
+
+
+def each_with(reason: str, *last: bytes) -> Scripts:
+    """Return an OpenAI-type stream with *reason* for an end on each chunk, and then *last*."""
+    chunks = (openai_chunk({"content": piece}, finish=reason) for piece in words(TEXT))
+    events = [*map(event, chunks), *last]
+    return lambda _: [Stream(events)]
 
 
 SILENCES = (
@@ -148,6 +161,18 @@ AFTERWARDS = (
     fault(
         "events after the finish",
         changed(lambda events: [*events, LATE_FRAME, INTERVENED]),
+        words=("went on after the end",),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "the last events again after the finish",
+        changed(lambda events: [*events, *events[-2:], event({"status": "init", "parts": []})]),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "error after the finish",
+        changed(lambda events: [*events, event({"status": 500, "message": "boom"})]),
+        words=("went on after the end",),
         wires=SNAPSHOTS,
     ),
     fault(
@@ -162,6 +187,24 @@ AFTERWARDS = (
         wires=(OPENAI,),
     ),
     fault("two finishes", changed(lambda events: [*events, events[-1]]), wires=SNAPSHOTS),
+    fault(
+        "[DONE] first",
+        lambda at: [Stream([DONE, *at.wire.stream(TEXT)])],
+        wires=(OPENAI,),
+    ),
+    fault(
+        "[DONE] first, and no finish",
+        lambda at: [Stream([DONE, *at.wire.unfinished(TEXT)])],
+        finish="truncated",
+        words=(TRUNCATED,),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "[DONE] in mid-stream",
+        then(DONE, event(openai_chunk({"content": " end"})), FINISHED, DONE),
+        text=TEXT + " end",
+        wires=(OPENAI,),
+    ),
     fault("FIN after the finish", left("close")),
     fault("RST after the finish", left("abort")),
     *(
@@ -182,6 +225,38 @@ AFTERWARDS = (
 )
 
 REASONS = (
+    *(
+        fault(f"{reason!r} on each chunk", each_with(reason, FINISHED, DONE), wires=(OPENAI,))
+        for reason in ("null", "None", "", "stop", "length")
+    ),
+    fault("stop on each chunk, and [DONE]", each_with("stop", DONE), wires=(OPENAI,)),
+    *(
+        fault(
+            f"{reason!r} on each chunk, and no more",
+            each_with(reason),
+            finish="truncated",
+            words=(TRUNCATED,),
+            wires=(OPENAI,),
+        )
+        for reason in ("null", "stop")
+    ),
+    fault(
+        "error behind stop on each chunk",
+        each_with("stop", event({"error": {"code": "1302", "message": "slow down"}})),
+        error=RateLimitError,
+        words=("slow down",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "text under another id behind the finish",
+        then(
+            event(openai_chunk({"content": " end"}, finish="stop")),
+            event({**openai_chunk({"content": "no"}), "id": "r2"}),
+        ),
+        text=TEXT + " end",
+        words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
     fault("length", finishing("length"), finish="length", wires=(OPENAI,)),
     fault(
         "sensitive",

@@ -7,15 +7,25 @@ from typing import Any
 
 from glm_magic.wire.chatglm import TRUNCATED
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
-from tests.far_side_data import chatglm_frame, event
-from tests.faults.dialects import SNAPSHOTS, amid, changed, fault, then
-from tests.faults.fault import Fault
+from tests.far_side import Stream
+from tests.far_side_data import chatglm_frame, event, openai_chunk
+from tests.faults.dialects import SNAPSHOTS, TEXT, amid, changed, fault, then
+from tests.faults.fault import Fault, same
 from tests.providers.asking import OPENAI
 
+BOOM = {"error_code": 7, "err_msg": "boom"}
+FINISHED = event(openai_chunk({}, finish="stop"))
 #: A call of a tool in two pieces, each with its finish reason.
 CALL = (
     ({"index": 0, "id": "t1", "function": {"name": "add", "arguments": '{"a":'}}, None),
     ({"index": 0, "id": "t2", "function": {"arguments": " 1}"}}, "tool_calls"),
+)
+#: Two calls, their pieces one after the other's.
+IN_TURNS = (
+    CALL[0][0],
+    {"index": 1, "id": "t3", "function": {"name": "sub", "arguments": "{"}},
+    CALL[1][0],
+    {"index": 1, "function": {"arguments": "}"}},
 )
 
 
@@ -42,6 +52,28 @@ def choice(delta: object, index: int = 0, finish: str | None = None) -> dict[str
 def part(*items: Any, **more: Any) -> dict[str, Any]:
     """Return a frame with one finished part that holds *items*."""
     return chatglm_frame({"logic_id": "L-odd", "status": "finish", "content": [*items], **more})
+
+
+def said(name: str, odd: Any, *, text: str, **seen: Any) -> Fault:
+    """Return a fault that says *text* by one *odd* chunk, and then finishes."""
+    scripts = same(Stream([event(odd), FINISHED]))
+    return fault(name, scripts, text=text, wires=(OPENAI,), **seen)
+
+
+def only_choice(name: str, index: object) -> Fault:
+    """Return a fault whose one answer is numbered *index*."""
+    chunks = [{"content": "The only"}, {"content": " one."}]
+    events = [
+        event({"id": "r1", "choices": [{"index": index, "delta": delta}]}) for delta in chunks
+    ]
+    last = {"index": index, "delta": {}, "finish_reason": "stop"}
+    scripts = same(Stream([*events, event({"id": "r1", "choices": [last]})]))
+    return fault(name, scripts, text="The only one.", wires=(OPENAI,))
+
+
+def framed(content: object) -> bytes:
+    """Return an event of chatglm.cn with a finished part whose content is *content*."""
+    return event(chatglm_frame({"logic_id": "L-odd", "status": "finish", "content": content}))
 
 
 def cut_short(events: list[bytes]) -> list[bytes]:
@@ -99,12 +131,104 @@ ODD = (
         "tool call",
         then(*(event(choice({"tool_calls": [piece]}, finish=finish)) for piece, finish in CALL)),
         finish="tool_calls",
+        calls=[("add", '{"a": 1}')],
+        wires=(OPENAI,),
+    ),
+    fault(
+        "two tool calls in turns",
+        then(
+            *(event(choice({"tool_calls": [piece]})) for piece in IN_TURNS),
+            event(choice({}, finish="tool_calls")),
+        ),
+        finish="tool_calls",
+        calls=[("add", '{"a": 1}'), ("sub", "{}")],
+        wires=(OPENAI,),
+    ),
+    fault(
+        "tool call of the old kind",
+        then(
+            event(choice({"function_call": {"name": "add", "arguments": '{"a":'}})),
+            event(choice({"function_call": {"arguments": " 1}"}}, finish="function_call")),
+        ),
+        finish="tool_calls",
+        calls=[("add", '{"a": 1}')],
         wires=(OPENAI,),
     ),
     openai(
         "tool call cut short",
         choice({"tool_calls": [CALL[0][0]]}),
         words=("1 incomplete tool call(s) left out",),
+    ),
+    *(
+        said(f"content that is {name}", choice({"content": content}), text="In pieces.")
+        for name, content in {
+            "a list of strings": ["In ", "pieces."],
+            "a list of texts": [{"type": "text", "text": "In "}, "pieces."],
+            "an object": {"type": "text", "text": "In pieces."},
+        }.items()
+    ),
+    said("delta that is text", choice("In pieces."), text="In pieces."),
+    *(
+        said(
+            f"{name} in place of delta",
+            {"id": "r1", "choices": [{"index": 0, name: value}]},
+            text="In pieces.",
+        )
+        for name, value in {"message": {"content": "In pieces."}, "text": "In pieces."}.items()
+    ),
+    fault(
+        "message behind its pieces",
+        then(event({"id": "r1", "choices": [{"message": {"content": TEXT}}]}), FINISHED),
+        wires=(OPENAI,),
+    ),
+    said(
+        "refusal of the model",
+        choice({"refusal": "I will not."}),
+        text="I will not.",
+        words=("the model refused",),
+    ),
+    *(
+        openai(f"{name} as text", choice({field: value}), words=(f"{kind} as {field}",))
+        for name, field, value, kind in (
+            ("a number", "content", 42, "number"),
+            ("zero", "content", 0, "number"),
+            ("true", "content", True, "truth value"),
+            ("a list in a list", "content", [["a"]], "list"),
+            ("a number of thinking", "reasoning_content", 4.2, "number"),
+            ("a word for tool calls", "tool_calls", "add", "text"),
+            ("numbers for tool calls", "tool_calls", [1, None], "number"),
+            ("a word for a call", "function_call", "add", "text"),
+        )
+    ),
+    openai(
+        "an object without text",
+        choice({"content": {"words": "a"}}),
+        words=("1 piece(s) of an unknown type left out: without a type",),
+    ),
+    *(
+        only_choice(f"the only choice is number {index!r}", index)
+        for index in (1, "0", "7", -1, True, None, 10**400)
+    ),
+    fault(
+        "first choice comes second",
+        then(
+            event(choice({"content": "no"}, 1)),
+            event(choice({"content": "The first."})),
+            event(choice({"content": "no"}, 1, "stop")),
+            FINISHED,
+            text="",
+        ),
+        text="The first.",
+        words=("more than one answer",),
+        wires=(OPENAI,),
+    ),
+    *(
+        openai(
+            f"usage of {name}",
+            {"choices": [], "usage": {"prompt_tokens": count, "completion_tokens": count}},
+            {"created": count, "choices": []},
+        )
+        for name, count in {"400 digits": 10**400, "less than nothing": -5}.items()
     ),
     chatglm("null content", part({"type": "text", "text": None}), part(None)),
     chatglm("no parts", {"status": "init"}, {"status": "init", "parts": None}),
@@ -115,8 +239,37 @@ ODD = (
         part({"type": "hologram"}, {"type": "browser_result"}, {}),
         words=("3 piece(s) of an unknown type left out: hologram, browser_result, without a type",),
     ),
+    *(
+        fault(
+            f"content that is {name}",
+            changed(lambda events, content=content: [framed(content), *events]),
+            text=f"In pieces.\n\n{TEXT}",
+            wires=SNAPSHOTS,
+        )
+        for name, content in {"text": "In pieces.", "a list of texts": ["In pieces."]}.items()
+    ),
+    *(
+        chatglm(f"{name} as text", part(entry), words=(words,))
+        for name, entry, words in (
+            ("a number", {"type": "text", "text": 42}, "number as text"),
+            ("a list", {"type": "think", "think": ["a"]}, "list as think"),
+            ("an object", {"type": "execution_output", "content": {"a": 1}}, "object as content"),
+            ("content that is a number", 5, "number as content"),
+        )
+    ),
+    chatglm(
+        "a part that failed",
+        chatglm_frame({"logic_id": "L-odd", "status": "error", "error": BOOM, "content": []}),
+        words=("a part of the answer failed (code 7): boom",),
+    ),
+    chatglm(
+        "an error beside a good status",
+        {"status": "init", "parts": [], "last_error": BOOM},
+        words=("a part of the answer failed (code 7): boom",),
+    ),
     chatglm(
         "its own tools",
+        chatglm_frame({"logic_id": "L-42", "role": "tool", "content": "42"}),
         part({"type": "tool_calls", "tool_calls": {"name": "search"}}),
         part({"type": "tool_result", "content": "42"}, role="tool"),
     ),

@@ -128,16 +128,18 @@ class Fault:
     """One fault: *scripts* are played for successive requests at *place*.
 
     The user must see *text*, then either *error* or an answer that ended by
-    *finish*; *words* must stand in the error, or else in the notices, and
-    without words there are no notices. *requests* are made in all, each one
-    after the first with a remark. The scripts over, the far side greets, so
-    that a fault which is retried with success has the text `GREETING`. A key
+    *finish*, with these *calls* (names and arguments); *words* must stand in
+    the error, or else in the notices, and without words there are no notices.
+    *requests* are made in all, each one after the first with a remark. The
+    scripts over, the far side greets, so that a fault which is retried with
+    success has the text `GREETING`. A key
     of None sends none, *settings* go to the provider.
     """
 
     name: str
     scripts: Scripts = GREETS
     text: str = ""
+    calls: Sequence[tuple[str, str]] = ()
     finish: Finish = "stop"
     error: type[GlmError] | None = None
     words: Sequence[str] = ()

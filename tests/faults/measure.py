@@ -1,6 +1,7 @@
-"""Asks one question in a process of its own: `python -m tests.faults.measure URL MODEL`.
+"""Asks one question in a process of its own: `python -m tests.faults.measure URL MODEL SECONDS`.
 
-Prints as JSON what was seen, the text by its hash, and the memory it took.
+The clocks of an answer have so many seconds. Prints as JSON what was seen, the text by its hash,
+and the memory it took.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from glm_magic.messages import Reply
 from glm_magic.providers import make_provider
 from glm_magic.providers.base import Clocks
 
-CLOCKS = Clocks(60.0, 60.0, 60.0)
+#: The first answer is not measured, and may take its time.
+PATIENT = Clocks(60.0, 60.0, 60.0)
 
 
 def peak() -> int:
@@ -31,10 +33,10 @@ def peak() -> int:
     return int(line.split()[1]) * 1024
 
 
-async def ask(url: str, model: str) -> tuple[Reply, GlmError | None]:
+async def ask(url: str, model: str, clocks: Clocks) -> tuple[Reply, GlmError | None]:
     """Return the reply, however it ended."""
     reply = Reply()
-    async with make_provider(model, base_url=url, clocks=CLOCKS) as provider:
+    async with make_provider(model, base_url=url, clocks=clocks) as provider:
         try:
             async with aclosing(Conversation(provider).stream("Hi", reply=reply)) as deltas:
                 async for _ in deltas:
@@ -44,11 +46,11 @@ async def ask(url: str, model: str) -> tuple[Reply, GlmError | None]:
     return reply, None
 
 
-def main(url: str, model: str) -> None:
+def main(url: str, model: str, seconds: str) -> None:
     """Ask twice, first for a greeting, so that only the second answer is measured."""
-    asyncio.run(ask(url, model))
+    asyncio.run(ask(url, model, PATIENT))
     before = peak()
-    reply, error = asyncio.run(ask(url, model))
+    reply, error = asyncio.run(ask(url, model, Clocks(60.0, float(seconds), float(seconds))))
     seen = {
         "growth": peak() - before,
         "text": hashlib.sha256(reply.text.encode()).hexdigest(),

@@ -9,6 +9,7 @@ from typing import Any
 from glm_magic.errors import AuthenticationError, ProtocolError, StatusError
 from tests.far_side import Script, Stream
 from tests.faults.fault import WORLD, Fault, Site, same, saying
+from tests.providers.asking import OPENAI
 
 
 def packed(body: bytes, encoding: str, **how: Any) -> Script:
@@ -48,6 +49,22 @@ ENCODINGS = (
         text="Half of it",
         finish="truncated",
         words=("ended before",),
+    ),
+    *(
+        Fault(
+            f"{encoding}, which nobody unpacks",
+            same(packed(gzip.compress(WORLD.encode()), encoding)),
+            error=ProtocolError,
+            words=("cannot be unpacked", "a proxy, a gateway"),
+        )
+        for encoding in ("x-gzip", "gzip, gzip")
+    ),
+    Fault(
+        "x-gzip of a refusal",
+        same(packed(gzip.compress(WORLD.encode()), "x-gzip", status=401)),
+        error=AuthenticationError,
+        words=("The key was not accepted.",),
+        wires=(OPENAI,),
     ),
     given_up("gzip, garbage", packed(b"\x8e\x1fgarbage" * 100, "gzip")),
     given_up("gzip that is plain text", packed(b"data: {}\n\n", "gzip")),

@@ -122,6 +122,13 @@ def one_line(shape: bytes) -> list[bytes]:
 
 
 BY_FINISH = (
+    fault(
+        "refusal with no parts",
+        then(event({"status": 500, "parts": [], "message": "boom"})),
+        error=OverloadError,
+        words=("boom",),
+        wires=SNAPSHOTS,
+    ),
     recovers(
         "network_error first",
         same(Stream([event(openai_chunk({}, finish="network_error"))])),

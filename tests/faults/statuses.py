@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Any
 
 from glm_magic.errors import (
     AuthenticationError,
     FilterError,
     ModelError,
     OverloadError,
+    ProtocolError,
     QuotaError,
     RateLimitError,
     StatusError,
 )
-from tests.far_side import Redirect, Script, Status, Stream
+from tests.far_side import Raw, Redirect, Script, Status, Stream
 from tests.faults import places
-from tests.faults.fault import Fault, Scripts, Site, lasts, recovers, same
+from tests.faults.fault import Fault, Scripts, Site, lasts, recovers, same, saying
 from tests.providers.asking import CHATGLM, OPENAI
 
 WORDS = "the vendor's own words"
@@ -79,6 +82,97 @@ LONG = (
         Status(520, {"error": {"message": WORDS}}),
         error=OverloadError,
         words=(WORDS,),
+    ),
+)
+
+
+#: What speaks of other refusals: of a pause, a login, a failure of the service, a missing model.
+HOSTILE = f"{WORDS}: Just a moment, please wait, or log in; intervene, 500 server_error, no model"
+MISLEADING: Mapping[str, Any] = {
+    "a page": f"<html><title>{HOSTILE}</title></html>",
+    "JSON": {"error": {"message": HOSTILE}},
+    "JSON of a failure": {"error": {"code": 500, "type": "server_error", "message": HOSTILE}},
+    "JSON with a type": {"error": {"type": "server_error", "message": HOSTILE}},
+}
+
+
+def misled(status: int, kind: str) -> Fault:
+    """Return the fault of *status* with words, of that *kind*, that speak of other refusals."""
+    passes = status in PASSING
+    body = MISLEADING[kind]
+    script = Status(status, body, "text/html" if isinstance(body, str) else "application/json")
+    return Fault(
+        f"{status}, hostile words in {kind}",
+        same(*[script] * (3 if passes else 1)),
+        error=STATUSES[status],
+        words=(WORDS,),
+        requests=3 if passes else 1,
+    )
+
+
+#: Words, and a code that is a status, count for nothing against the status of a refusal. What has
+#: its own row is left out: a 429 of chatglm.cn is told by its words, a 404 by the word model.
+MISLED = (
+    *(
+        misled(status, kind)
+        for status in (*range(400, 405), 409, 413, 422, 451, 500, 502, 503, 504, 529)
+        for kind in MISLEADING
+        if status in STATUSES and (status != HTTPStatus.NOT_FOUND or kind == "a page")
+    ),
+    misled(429, "a page"),
+    Fault(
+        "425, too early",
+        same(Status(425, {"error": {"message": WORDS}})),
+        error=StatusError,
+        words=(WORDS, "425"),
+    ),
+    Fault(
+        "400 with the code of a busy minute",
+        same(Status(400, {"error": {"code": "1302", "message": WORDS}})),
+        error=RateLimitError,
+        words=(WORDS, "1302"),
+        wires=(OPENAI,),
+    ),
+    Fault(
+        "400 with the code of risk control",
+        same(Status(400, {"status": 40012, "message": WORDS})),
+        error=RateLimitError,
+        words=(WORDS, "40012"),
+        wires=(CHATGLM,),
+    ),
+)
+
+
+#: Statuses that nobody expects: with a whole stream all that is good is an answer.
+ODD = (
+    *(
+        Fault(
+            f"a whole stream with {status}",
+            saying("Whole answer", status=status),
+            text="Whole answer",
+        )
+        for status in (201, 202, 203, 206, 226, 299)
+    ),
+    *(
+        Fault(
+            f"{status} and no more",
+            same(Raw(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)),
+            error=ProtocolError,
+            words=("without an answer",),
+        )
+        for status in (204, 205)
+    ),
+    *(
+        Fault(
+            f"{status} and no more",
+            same(Raw(b"HTTP/1.1 %d Odd\r\nContent-Length: 0\r\n\r\n" % status)),
+            error=StatusError,
+            words=(str(status),),
+        )
+        for status in (300, 304, 418)
+    ),
+    Fault(
+        "405", same(Status(405, {"error": {"message": WORDS}})), error=ModelError, words=(WORDS,)
     ),
 )
 
@@ -228,6 +322,8 @@ COOKIES = (
 FAULTS = (
     *(refused(status, body) for status in STATUSES for body in BODIES),
     *LONG,
+    *MISLED,
+    *ODD,
     *CODES,
     *PAUSES,
     *REDIRECTS,

@@ -68,11 +68,12 @@ async def asked(provider: Provider, fault: Fault, site: Site) -> tuple[Reply, Gl
 
 
 def check_error(error: GlmError | None, fault: Fault, provider: Provider, site: Site) -> None:
-    """An error is of its class, short, says where, and shows nothing it should not."""
+    """An error is of its class, short, says where and what to do, and nothing it should not."""
     assert fault.error is (None if error is None else type(error))
     if error is None:
         return
     shown = "\n".join(error._render_traceback_())
+    assert error.remedy
     assert [] == [word for word in (*fault.words, site.named) if word not in str(error)]
     assert max(len(shown.splitlines()), len(str(error).splitlines())) <= 6
     assert max(len(shown), len(str(error))) < 500
@@ -85,8 +86,9 @@ def check_error(error: GlmError | None, fault: Fault, provider: Provider, site: 
 
 
 def check_reply(reply: Reply, fault: Fault) -> None:
-    """A reply has the text to the letter, its end, and a remark for each request but the first."""
+    """A reply has its text and calls, its end, and a remark for each request but the first."""
     assert fault.text == reply.text
+    assert [*fault.calls] == [(call.name, call.arguments) for call in reply.tool_calls]
     assert reply.finish_reason == ("error" if fault.error else fault.finish)
     again = [notice for notice in reply.notices if notice.endswith("; asked again")]
     others = "\n".join(notice for notice in reply.notices if notice not in again)

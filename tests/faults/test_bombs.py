@@ -30,9 +30,9 @@ async def test_bomb(bomb: Fault, wire: Wire):
     assert seen["growth"] < MOST
 
 
-async def measured(url: str, wire: Wire) -> dict[str, Any]:
+async def measured(url: str, wire: Wire, seconds: float = 60.0) -> dict[str, Any]:
     """Return what `tests.faults.measure` saw of the second answer."""
-    command = [sys.executable, "-m", "tests.faults.measure", url, wire.model]
+    command = [sys.executable, "-m", "tests.faults.measure", url, wire.model, str(seconds)]
     child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     out, _ = await child.communicate()
     assert 0 == child.returncode

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
+from glm_magic.errors import ProviderError
+from glm_magic.providers.address import host_of
 from glm_magic.show.terminal import clean
 from tests.faults.fault import Fault, Site, holds_key
 from tests.faults.tables import cases
@@ -28,6 +30,9 @@ def prepare(key, **values):
 """
 #: What a cell may do in a browser; the tags that are ours are none of these.
 LIVE = re.compile(r"(?<!\\)<(?!/?(sub|br|details|summary)\b)[a-z!/]", re.IGNORECASE)
+
+#: What is said of each request but the first, and how often if that is one and the same.
+AGAIN = re.compile(r"; asked again(?: \((\d+) times\))?")
 
 
 @dataclass
@@ -91,21 +96,25 @@ def test_fault(notebooks: Mapping[str, Notebook], fault: Fault, wire: Wire):
         cell = notebook.ask(fault, site)
         following = notebook.kernel.run("print(6 * 7)")
         assert site.requests in (None, fault.requests)
-    check_cell(cell, fault)
+        check_cell(cell, fault, host_of(site.url))
     assert ("ok", "42\n") == (following.status, following.stream)
     assert not holds_key(json.dumps([messages(cell), messages(following)]), fault.key)
 
 
-def check_cell(cell: Cell, fault: Fault) -> None:
-    """A cell shows the text to the letter and, at most, six lines of error."""
+def check_cell(cell: Cell, fault: Fault, host: str) -> None:
+    """A cell shows the text to the letter, each retry and, at most, six lines of error."""
     assert ("error" if fault.error else "ok") == cell.status
     assert clean(fault.text) == "".join(data["text/plain"] for data in cell.data)
     assert not LIVE.search(markdown(cell))
+    again = AGAIN.findall(markdown(cell).replace("\\", ""))  # escapes of Markdown
+    assert max(fault.requests - 1, 0) == sum(int(times or 1) for times in again)
     if fault.error is not None:
         assert cell.error is not None
         assert fault.error.__name__ == cell.error["ename"]
         shown = "\n".join(cell.error["traceback"])
         assert 1 <= len(shown.splitlines()) <= 6
+        assert len(shown) <= 500
+        assert not issubclass(fault.error, ProviderError) or host in shown
         assert [] == [word for word in fault.words if word not in shown]
     else:
         shown = markdown(cell).replace("\\", "")  # escapes of Markdown

@@ -20,14 +20,15 @@ from glm_magic.errors import (
 )
 from glm_magic.messages import Message
 from glm_magic.wire.chatglm import (
+    _LATE,
     ASSISTANT_ID,
     TRUNCATED,
     SnapshotDecoder,
     headers,
-    read_refusal,
     request_body,
 )
 from glm_magic.wire.payload import REPAIRED, SKIPPED
+from glm_magic.wire.refusals import read_refusal
 from tests.wire.streams import CHATGLM, DONE, cut_at, event, frame, outcome, play, sse, text, think
 
 
@@ -324,12 +325,14 @@ def test_own_tools_are_silent():
     [
         {"status": "init"},
         {"status": "init", "parts": None},
+        {"status": "FINISH", "parts": []},
+        {"status": 0, "parts": [], "message": "ok"},
         {"status": "init", "parts": [None, {}, {"content": None}, {"content": [None]}]},
         frame({"type": "text", "text": None}, logic_id="L8"),
         frame({"type": "image", "image": "x"}, {"type": "quote_result"}, part="finish"),
         {**frame(), "last_error": None, "conversation_id": 5},
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_odd_frame(odd):
     """A frame with missing or odd fields changes nothing."""
@@ -348,14 +351,49 @@ def test_only_the_message_ends():
 
 
 def test_last_delta():
-    """The last delta comes with the end at once, and later events are ignored."""
+    """The last delta comes at the end of the bytes, and knows the conversation and the model."""
     decoder = SnapshotDecoder()
     one = frame(text("Hi"), status="finish", part="finish")
     one["parts"][0]["model"] = "moe_zero"
-    last = decoder.decode(event(json.dumps(one)))[-1]
+    assert [None] == [delta.finish_reason for delta in decoder.decode(event(json.dumps(one)))]
+    assert (True, False) == (decoder.is_ending, decoder.is_done)
+    (last,) = decoder.close()
     assert ("stop", "k1", "moe_zero") == (last.finish_reason, last.conversation_id, last.model)
     assert (True, True) == (decoder.is_ending, decoder.is_done)
     assert [] == decoder.decode(event(json.dumps(frame(text("Ho"))))) + decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("late", "notices"),
+    [
+        (frame(text("Hi"), part="finish"), 0),
+        (frame(text("Hi")), 0),
+        (frame({"type": "code", "code": "1"}, logic_id="L2"), 0),
+        ({"status": "finish", "parts": []}, 0),
+        (frame(text("Hi there")), 1),
+        (frame(text("More"), logic_id="L3"), 1),
+        ({"status": "intervene", "last_error": {"intervene_text": "No"}}, 1),
+        ({"status": "error", "error": {"error_code": 99, "err_msg": "m"}}, 1),
+    ],
+    ids=range(8),
+)
+def test_behind_the_end(late, notices):
+    """What comes behind the finish is left out, with a notice if it has not been said before."""
+    code = frame({"type": "code", "code": "1"}, logic_id="L2", part="finish")
+    reply = answer(frame(text("Hi")), code, frame(text("Hi"), part="finish"), END, late, late)
+    assert ("Hi\n\n```python\n1\n```", "stop") == (reply.text, reply.finish_reason)
+    assert [_LATE] * notices == reply.notices
+
+
+@pytest.mark.parametrize("place", ["part", "last_error"])
+def test_fault_inside_an_answer(place):
+    """The words of a part that failed, or of an error beside a good status, are told once."""
+    fault = {"error_code": 10024, "err_msg": "boom"}
+    odd = {"status": "init", "parts": [{"logic_id": "L8", "status": "error", "error": fault}]}
+    if place == "last_error":
+        odd = {"status": "init", "parts": [], "last_error": fault}
+    notice = "a part of the answer failed (code 10024): boom"
+    assert ("", "Hi", "stop", [notice]) == shown(frame(text("Hi")), odd, odd, END)
 
 
 @pytest.mark.parametrize("place", ["last_error", "error"])

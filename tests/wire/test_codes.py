@@ -65,7 +65,7 @@ def test_status(status, expected):
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("1113", 429), (1113, 429), ("500", 400), (1301, 400)]
+    ("code", "status"), [("1113", 429), (1113, 429), ("500", 429), (1301, 400)]
 )
 def test_code_goes_before_status(code, status):
     """The vendor's code decides against the HTTP status, as text and as a number."""
@@ -77,6 +77,28 @@ def test_code_goes_before_status(code, status):
         error.status,
         error.detail,
     )
+
+
+@pytest.mark.parametrize("error", [{"code": "500"}, {"type": "server_error"}, {"code": 1200}])
+@pytest.mark.parametrize(
+    ("status", "expected"), [(400, ModelError), (401, AuthenticationError), (425, StatusError)]
+)
+def test_refusal_is_no_failure(error, status, expected):
+    """A body that speaks of a failure does not make one of a refusal by HTTP status."""
+    refused = classify(status, {"error": error})
+    assert (expected, False) == (type(refused), refused.passing)
+
+
+def test_busy_minute_of_a_refusal():
+    """A busy minute is told as such, but asked again only if the status may pass."""
+    errors = [classify(status, {"error": {"code": "1302"}}) for status in (None, 400, 429)]
+    assert [RateLimitError] * 3 == [type(error) for error in errors]
+    assert [True, False, True] == [error.passing for error in errors]
+
+
+def test_page_about_models():
+    """The word model counts only where the service says it, not on a web page."""
+    assert "There is nothing at this address" in classify(404, "our business model").what
 
 
 @pytest.mark.parametrize(

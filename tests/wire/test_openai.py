@@ -17,7 +17,8 @@ from glm_magic.errors import (
     StatusError,
 )
 from glm_magic.messages import Delta, ToolCall, Usage
-from glm_magic.wire.openai import TRUNCATED, OpenAIDecoder, read_answer
+from glm_magic.wire.finishing import TRUNCATED
+from glm_magic.wire.openai import OpenAIDecoder, read_answer
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
 from tests.wire.streams import DONE, OPENAI, chunk, cut_at, event, outcome, play, reply_of, sse
 
@@ -184,7 +185,7 @@ def test_last_event_without_blank_line():
         {"choices": []},
         {"choices": [None]},
         {"choices": [{"index": 0, "delta": None, "finish_reason": ""}]},
-        {"choices": [{"delta": {"content": 5, "reasoning": {}, "tool_calls": [1]}}]},
+        {"choices": [{"delta": {"content": [], "reasoning": {}, "tool_calls": [None]}}]},
         {"id": 5, "usage": "much", "model": None, "error": None, "timings": {}},
         {"usage": {"prompt_tokens": True, "completion_tokens": "1"}, "choices": []},
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from glm_magic.messages import Message, ToolCall
 from glm_magic.providers.base import Options
-from glm_magic.wire.openai import request_body
+from glm_magic.wire.request import request_body
 
 HELLO = [Message("user", "Hello")]
 

@@ -1,0 +1,125 @@
+"""How chatglm.cn says no: refusals in place of an answer, and faults inside one. No I/O."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from ..errors import (
+    AuthenticationError,
+    FilterError,
+    OverloadError,
+    QuotaError,
+    RateLimitError,
+    StatusError,
+    tidy,
+)
+from .codes import class_of, may_pass
+from .payload import JSON, object_of, objects_of, text_of
+
+_CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
+_PART_FAILED = "a part of the answer failed"
+OTHER_WAYS = (
+    "Other ways: an API key (ZAI_API_KEY or ZHIPUAI_API_KEY), a server of your own "
+    "(GLM_BASE_URL), or the embedded model (`%glm -m local`)."
+)
+
+
+def is_refusal(frame: JSON) -> bool:
+    """Whether *frame* says that there is no answer, or no more of it."""
+    # A healthy frame has `last_error: {}`; a refusal has a number for its status, or none.
+    if frame.get("status") in ("init", "finish", "intervene"):
+        return False
+    code, message = _facts_of(frame)
+    if "parts" in frame:  # where a status that nobody knows is no reason to give the answer up
+        is_numbered = str(frame.get("status")).isdecimal() and bool(code and message)
+        return frame.get("status") == "error" or (is_numbered and not frame["parts"])
+    return frame.get("status") == "error" or bool(frame.get("error") or code)
+
+
+def complaints(frame: JSON) -> list[str]:
+    """Return what *frame*, which is no refusal, says of faults in the answer or its parts."""
+    parts = objects_of(frame, "parts")
+    places = [frame, *parts] if frame.get("status") == "init" else parts
+    faulty = [
+        place
+        for place in places
+        if place.get("last_error") or place.get("error") or place.get("status") == "error"
+    ]
+    return [_complaint(*_facts_of(place)) for place in faulty]
+
+
+def _complaint(code: str, message: str) -> str:
+    what = f"{_PART_FAILED} (code {code})" if code else _PART_FAILED
+    return tidy(f"{what}: {message}" if message else what)
+
+
+class _Refusal(NamedTuple):
+    error: type[StatusError]
+    what: str
+    signs: tuple[str, ...]
+
+
+# Signs are codes, or words of the service's own message; the first that fits counts.
+_REFUSALS = (
+    _Refusal(AuthenticationError, "chatglm.cn asks for a captcha", (_CAPTCHA,)),
+    _Refusal(AuthenticationError, "chatglm.cn asks for a login", ("40102", "40103", "401")),
+    _Refusal(RateLimitError, "chatglm.cn holds this request back for a while", ("40012", "429")),
+    _Refusal(FilterError, "chatglm.cn's moderation stopped the request", ("intervene",)),
+    _Refusal(QuotaError, "chatglm.cn has no more answers for guests", ("log in", "login", "登录")),
+    _Refusal(RateLimitError, "chatglm.cn is busy with another answer", ("wait", "等待", "稍后")),
+    _Refusal(OverloadError, "chatglm.cn failed", ("500", "502", "503", "504", "529", "10024")),
+)
+
+
+def read_refusal(
+    payload: object, *, status: int | None = None, retry_after: float | None = None
+) -> StatusError:
+    """Return the error for a refusal, which chatglm.cn sends as JSON with HTTP 200 or as an event.
+
+    *status* is that of HTTP, if it is another one, and *payload* then may be
+    the text of a page, whose words tell nothing. The remedy names the other
+    ways to a GLM model.
+    """
+    found = _facts_of(payload) if isinstance(payload, dict) else ("", str(payload or ""))
+    code, message = found[0] or str(status or ""), found[1]
+    is_told = isinstance(payload, dict) and status in (None, HTTPStatus.TOO_MANY_REQUESTS)
+    rule = _find_rule(code, message if is_told else "", status)
+    numbered = f"{rule.what} (code {code})" if code else rule.what
+    error = rule.error(
+        f"{numbered}: {message}" if message else f"{numbered}.",
+        remedy=OTHER_WAYS,
+        status=status,
+        code=code,
+        detail=message,
+        retry_after=retry_after,
+    )
+    error.passing = error.passing and may_pass(status)
+    return error
+
+
+def _find_rule(code: str, message: str, status: int | None) -> _Refusal:
+    fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
+    rule = next(fitting, None)
+    if rule is None or (rule.error is OverloadError and not may_pass(status)):
+        return _Refusal(class_of(status, code), "chatglm.cn refused", ())
+    return rule
+
+
+def _fits(sign: str, code: str, message: str) -> bool:
+    return sign == code or (not sign.isdecimal() and sign.lower() in message.lower())
+
+
+def _facts_of(payload: JSON) -> tuple[str, str]:
+    """Find code and message in the payload itself, its `error`, `last_error` or `data.error`."""
+    inner = object_of(object_of(payload, "data"), "error")
+    places = [object_of(payload, "error"), object_of(payload, "last_error"), inner, payload]
+    codes = [place.get(name) for place in places for name in ("error_code", "code")]
+    numbers = [value for value in (*codes, payload.get("status")) if _is_code(value)]
+    messages = [text_of(place, "err_msg", "message", "msg", "error", "detail") for place in places]
+    return next(map(str, numbers), ""), next(filter(None, messages), "")
+
+
+def _is_code(value: object) -> bool:
+    is_status_word = value in ("init", "finish", "intervene", "error")
+    return isinstance(value, (int, str)) and value not in (0, "", "0") and not is_status_word
