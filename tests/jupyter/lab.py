@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Browser, Locator, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -99,7 +99,8 @@ class NotebookPage:
 
     *page* is the Playwright page, for anything not offered here. *requests*
     holds every address asked for, web sockets included; *errors* what the
-    console called an error.
+    console called an error; *seen* the dialogs, navigations and new windows,
+    without those that opened the page.
     """
 
     def __init__(self, browser: Browser, url: str, file: Path, face: Face) -> None:
@@ -113,8 +114,10 @@ class NotebookPage:
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._note)
+        self.seen = watch(self.page)
         self.page.goto(url + PATHS[face].format(file.name, TOKEN))
         self.page.wait_for_function(READY)
+        self.seen[:] = [each for each in self.seen if not each.startswith(f"navigation {url}/")]
 
     @property
     def foreign(self) -> list[str]:
@@ -173,6 +176,21 @@ class NotebookPage:
     def _note(self, message: Any) -> None:
         if message.type == "error":
             self.errors.append(message.text)
+
+
+def watch(page: Page) -> list[str]:
+    """Return the list that every dialog, navigation and new window of *page* will be noted in."""
+    seen: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        seen.append(f"dialog {dialog.message}")
+        with suppress(Error):  # a page that has gone on has taken its dialog along
+            dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.on("popup", lambda popup: seen.append(f"window {popup.url}"))
+    page.on("framenavigated", lambda frame: seen.append(f"navigation {frame.url}"))
+    return seen
 
 
 def find_browser() -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -13,16 +11,21 @@ from nbconvert import HTMLExporter
 
 from glm_magic.show.disarm import disarm
 from tests.far_side import FarSide, Stream, openai_stream
-from tests.jupyter.lab import NotebookPage
+from tests.jupyter.attacks import END, NAUGHTY, PAYLOADS, WRAPPERS, rounds
+from tests.jupyter.hostile import (
+    DEEDS,
+    HAS_RUN,
+    IS_TRUSTED,
+    OpenNotebook,
+    faults,
+    setup_cell,
+    unusual,
+)
+from tests.jupyter.lab import watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-DATA = Path(__file__).parents[1] / "data"
-CORPUS = json.loads((DATA / "xss_payloads.json").read_text(encoding="utf-8"))
-PAYLOADS = [payload["p"] for payload in CORPUS["payloads"]]
-WRAPPERS = [*CORPUS["markdown_wrappers"], *CORPUS["markdown_code_wrappers"]]
-NAUGHTY = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
 #: What may not be in anything that was a model's text.
 ACTORS = (
     "script, style, iframe, object, embed, form, link, base, meta, [data-commandlinker-command]"
@@ -31,15 +34,12 @@ ACTORS = (
 SIZE = 37
 #: Payloads in one answer; each stands bare, and in one of the wrappers.
 BATCH = 150
-END = "The end of the attack."
 EXPORT = "http://localhost/export.html"
 SCROLL = """(index) => {
     const { content } = window.jupyterapp.shell.currentWidget;
     content.activeCellIndex = index;
     return content.scrollToItem(index, "start");
 }"""
-
-OpenNotebook = Callable[..., NotebookPage]
 
 
 def answers() -> list[str]:
@@ -53,14 +53,11 @@ def answers() -> list[str]:
 
 
 def outputs() -> Iterator[str]:
-    """What a cell shows of each payload in every wrapper, of its first half, and of the strings.
+    """What a cell shows of each payload in every wrapper, of its first part, and of the strings.
 
     Each was an answer of its own, so that none hides another in a code block.
     """
-    for wrapper in ["{P}", *WRAPPERS]:
-        yield joined(wrapper.replace("{P}", payload) for payload in PAYLOADS)
-    yield joined(payload[: len(payload) * 2 // 3] for payload in PAYLOADS)
-    yield joined(NAUGHTY)
+    return map(joined, rounds())
 
 
 def joined(texts: Iterable[str]) -> str:
@@ -69,7 +66,7 @@ def joined(texts: Iterable[str]) -> str:
 
 
 def notebook(shown: Iterable[str]) -> nbformat.NotebookNode:
-    """A notebook, as it was saved, with a cell for each of what is *shown*."""
+    """A notebook, as it was saved, with a cell for each of what is *shown*, and one for `END`."""
     cells = []
     for markdown in [*shown, END]:
         data = {"text/markdown": markdown, "text/plain": markdown}
@@ -92,29 +89,6 @@ def far_side() -> Iterator[FarSide]:
         yield server
 
 
-def watch(page: Page) -> list[str]:
-    """Return the list that every dialog, navigation and new window of *page* will be noted in."""
-    seen: list[str] = []
-
-    def refuse(dialog: object) -> None:
-        seen.append(f"dialog {dialog.message}")  # type: ignore[attr-defined]
-        dialog.dismiss()  # type: ignore[attr-defined]
-
-    page.on("dialog", refuse)
-    page.on("popup", lambda popup: seen.append(f"window {popup.url}"))
-    page.on("framenavigated", lambda frame: seen.append(f"navigation {frame.url}"))
-    return seen
-
-
-def setup_cell(far_side: FarSide) -> str:
-    """The cell that loads the extension and names the server."""
-    return (
-        "%load_ext glm_magic\n"
-        f"%config GlmConfig.base_url = '{far_side.url}/v1'\n"
-        "%config GlmConfig.model = 'openai/glm-test'"
-    )
-
-
 def attack(far_side: FarSide, text: str) -> None:
     """Queue *text* as a quick stream of small deltas."""
     pieces = [text[i : i + SIZE] for i in range(0, len(text), SIZE)]
@@ -125,29 +99,29 @@ def test_nothing_happens_in_a_cell(open_notebook: OpenNotebook, far_side: FarSid
     """The whole corpus in the output of cells just run, and in the same notebook opened again."""
     texts = answers()
     cells = [f"%%glm --once\nattack {number}" for number in range(len(texts))]
-    page = open_notebook(setup_cell(far_side), *cells)
-    seen = watch(page.page)
+    page = open_notebook(setup_cell(far_side.url), *cells)
     page.run(0)
     for number, text in enumerate(texts, 1):
         attack(far_side, text)
         page.run(number)
         page.wait_for(END, number)
-    assert seen == []
+    assert page.seen == []
     assert page.foreign == []
+    assert unusual(page) == []
     again = open_notebook(page.save())
-    seen = watch(again.page)
     again.wait_for(END, len(texts))
+    assert faults(again.page.locator(".jp-RenderedMarkdown")) == []
     again.screenshot("hostile-reopened")
-    assert seen == []
+    assert again.seen == []
     assert again.foreign == []
+    assert unusual(again) == []
 
 
 def test_nothing_happens_on_the_panel(open_notebook: OpenNotebook, far_side: FarSide):
     """The whole corpus on the panel, patch by patch."""
-    page = open_notebook(setup_cell(far_side), "%glm_chat")
+    page = open_notebook(setup_cell(far_side.url), "%glm_chat")
     page.run(0)
     page.run(1)
-    seen = watch(page.page)
     panel = page.page.locator(".glm-panel")
     for text in answers():
         attack(far_side, text)
@@ -161,8 +135,18 @@ def test_nothing_happens_on_the_panel(open_notebook: OpenNotebook, far_side: Far
     )
     assert set(tags) & {"script", "style", "iframe", "object", "embed", "form", "link"} == set()
     assert panel.locator(".glm-blocks img[src^=http]").count() == 0
-    assert seen == []
+    assert page.seen == []
     assert page.foreign == []
+    assert unusual(page) == []
+
+
+def test_an_unsafe_notebook_is_noticed(open_notebook: OpenNotebook):
+    """In a notebook that is opened, JupyterLab itself stops all but the fetching, which is seen."""
+    page = open_notebook(notebook(DEEDS))
+    page.wait_for(END, len(DEEDS))
+    page.page.wait_for_load_state("networkidle")
+    assert "http://fetch.example/x" in page.foreign
+    assert faults(page.page.locator(".jp-RenderedMarkdown")) != []
 
 
 def test_nothing_happens_in_a_notebook_that_is_opened(
@@ -170,15 +154,17 @@ def test_nothing_happens_in_a_notebook_that_is_opened(
 ):
     """The whole corpus in every wrapper, cut and whole, in a notebook nobody here has run."""
     page = open_notebook(saved)
-    seen = watch(page.page)
     shown = page.page.locator(".jp-RenderedMarkdown")
     for place in range(len(saved.cells)):
         page.page.evaluate(SCROLL, place)
         shown.nth(0).wait_for()
         page.page.locator(f"[data-windowed-list-index='{place}'] .jp-RenderedMarkdown").wait_for()
         assert shown.locator(ACTORS).count() == 0
-    assert seen == []
+        assert faults(shown) == []
+        assert not page.page.evaluate(IS_TRUSTED, place)
+    assert page.seen == []
     assert page.foreign == []
+    assert unusual(page) == []
 
 
 def opened(browser: Browser, book: nbformat.NotebookNode) -> tuple[Page, list[str], list[str]]:
@@ -195,19 +181,30 @@ def opened(browser: Browser, book: nbformat.NotebookNode) -> tuple[Page, list[st
 
     page = browser.new_page()
     page.route("**/*", serve)
-    page.goto(EXPORT)
     seen = watch(page)
+    page.goto(EXPORT)
     page.get_by_text(END).first.wait_for()
     page.wait_for_load_state("networkidle")
     return page, seen, asked
 
 
+def test_an_unsafe_export_is_noticed(browser: Browser):
+    """In an export, what is not disarmed runs, loads and navigates, and each is seen."""
+    page, seen, asked = opened(browser, notebook(DEEDS))
+    page.wait_for_function(HAS_RUN)
+    assert {"http://fetch.example/x", "http://frame.example/"} <= set(asked)
+    assert "dialog 1" in seen
+    assert len(faults(page.locator(".jp-RenderedMarkdown"))) == len(DEEDS)
+    page.close()
+
+
 def test_nothing_happens_in_an_export(browser: Browser, saved: nbformat.NotebookNode):
     """The same notebook as HTML asks for nothing that a harmless one does not ask for."""
-    harmless, _, usual = opened(browser, notebook([]))
+    harmless, opening, usual = opened(browser, notebook([]))
     harmless.close()
     page, seen, asked = opened(browser, saved)
-    assert seen == []
+    assert seen == opening
     assert sorted(asked) == sorted(usual)
     assert page.locator(f":is(.jp-RenderedMarkdown, .jp-RenderedText) :is({ACTORS})").count() == 0
+    assert faults(page.locator(".jp-RenderedMarkdown, .jp-RenderedText")) == []
     page.close()
