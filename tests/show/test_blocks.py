@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from glm_magic.show.blocks import BlockSplitter, split
 from glm_magic.show.disarm import disarm
+from glm_magic.show.grammar import LONGEST_FORMULA
 from tests.show.viewers import commonmark, visible
 
 SHORT = "a;- a;  b;    c;1. x;2) y;> q;lazy;```;~~~;   ```;# h;===;---;-;+ ;* * *;  - n; s"
@@ -71,12 +72,61 @@ def test_blocks_disarm_like_the_whole(text):
         ("$$\nx\n\n- y\n", [], "$$\nx\n\n- y\n"),
         ("$$\nx\n\n- y\n$$\nb\n", ["$$\nx\n\n- y\n$$\n"], "b\n"),
         ("a:\n\\[\nx\n\ny\n", [], "a:\n\\[\nx\n\ny\n"),
+        ("a\n\n$$\nx\n\ny\n", ["a\n\n"], "$$\nx\n\ny\n"),
+        ("a\n| b |\n|---|\n| c |\n\nd\n", ["a\n", "| b |\n|---|\n| c |\n\n"], "d\n"),
         ("a\r\n\r\nb\r", [], "a\r\n\r\nb\r"),  # the end of the line may still be on its way
     ],
 )
 def test_split(markdown, blocks, tail):
     """A block is finished when the next one has a whole line."""
     assert (blocks, tail) == split(markdown)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "$x",
+        "\\(",
+        "    $$",
+        "    \\[",
+        "- $$",
+        "> \\[",
+        "\\\\[",
+        "x \\[",
+        "$$" + "x" * LONGEST_FORMULA,
+    ],
+    ids=lambda opening: opening[:8],
+)
+def test_what_opens_no_formula(opening):
+    """What is no opening, stands in something else or goes on for long holds no text back."""
+    assert ([f"{opening}\n\n"], "b\n") == split(f"{opening}\n\nb\n")
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [("$$", "$$"), ("\\[", "\\]"), ("\\begin{align*}", "\\end{align*}")],
+)
+def test_an_end_within_a_line_ends_no_formula(opening, closing):
+    """What has its end before other words is text, and is not held back for another end."""
+    text, more = f"{opening}\nx\n\n", f"y {closing} z\n\n"
+    assert ([text, more], "b\n") == split(f"{text}{more}b\n")
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [("$$", "$$"), ("\\[", "\\]"), ("\\begin{align*}", "\\end{align*}")],
+)
+def test_a_formula_ends_with_its_own_end(opening, closing):
+    """Blank lines, rules and the ends of other formulas are in it up to then."""
+    others = "\\) \\end{a}\n\n---\n\n"
+    text = f"{opening}\nx\n{others}"
+    assert ([], text) == split(text)
+    assert ([f"{text}{closing}\n"], "b\n") == split(f"{text}{closing}\nb\n")
+
+
+def test_lines_may_end_in_carriage_returns():
+    """A text without a single newline comes in blocks as well."""
+    assert ["a\r\r"] == BlockSplitter().feed("a\r\rb\r\r")
 
 
 def test_an_endless_formula_is_given_up():

@@ -115,6 +115,9 @@ def test_every_beginning_is_inert(number):
         ),
         ("a<br>b", "a\\\nb"),
         ("```mermaid\nx\n```", "```\nx\n```"),
+        ("```Mermaid\nx\n```", "```\nx\n```"),
+        ("- ***", "- ___"),
+        ("~~\u2060~~x", "x"),
         ("``` {=html}\nx\n```", "```\nx\n```"),
     ],
 )
@@ -160,3 +163,12 @@ def test_prices_are_no_formula():
 def test_a_single_price_is_only_escaped():
     """One dollar sign cannot be half of a formula for MathJax."""
     assert "It costs \\$5." == disarm("It costs $5.")
+
+
+@pytest.mark.parametrize("code", ["a$", r"\begin{a}", r"\\(", r"\\["])
+def test_code_that_opens_a_formula_stands_alone(code):
+    """JupyterLab reads on from a formula in code up to an empty line: there must be one."""
+    block = f"```\n{code}\n```"
+    item = block.replace("\n", "\n  ")
+    assert block == disarm(block.replace("```", "> ```").replace(code, f"> {code}"))
+    assert f"- a\n\n- {item}\n\n- b" == disarm(f"- a\n- {item}\n- b")
