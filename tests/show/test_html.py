@@ -80,6 +80,16 @@ def test_what_the_sanitiser_takes_away(page):
         ('<a href="data:text/html,x">t</a>', f"<a {DEAD}>t</a>"),
         ('<img src="data:image/svg+xml;base64,QUJD" alt="t">', '<img alt="t">'),
         ('<span class="jp-Cell k">t</span>', '<span class="k">t</span>'),
+        ('<a href="https:h.example">t</a>', f"<a {DEAD}>t</a>"),
+        ('<a href="https://h.example/a b">t</a>', f"<a {DEAD}>t</a>"),
+        ('<a href="https://h.example/\u202e">t</a>', f"<a {DEAD}>t</a>"),
+        ('<mark title="https://h.example">t</mark>', "<mark>t</mark>"),
+        ('<ol start="1e9"><li>t</li></ol>', "<ol><li>t</li></ol>"),
+        ('<figure class="glm-code glm-actions">t</figure>', '<figure class="glm-code">t</figure>'),
+        (
+            '<table><tbody><tr><td align="char">t</td></tr></tbody></table>',
+            "<table><tbody><tr><td>t</td></tr></tbody></table>",
+        ),
     ],
 )
 def test_what_the_sanitiser_leaves(page, kept):
