@@ -117,6 +117,8 @@ def test_every_beginning_is_inert(number):
         ("```mermaid\nx\n```", "```\nx\n```"),
         ("```Mermaid\nx\n```", "```\nx\n```"),
         ("- ***", "- ___"),
+        ("- \n- a", "-\n- a"),
+        ("# a \\#", "# a \\#"),
         ("~~\u2060~~x", "x"),
         ("``` {=html}\nx\n```", "```\nx\n```"),
     ],
@@ -153,6 +155,18 @@ def test_formulas_that_act_are_code(command):
 def test_formulas_stay(markdown, expected):
     """A formula keeps its meaning in the one notation that every viewer knows."""
     assert expected == disarm(markdown)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("\\# x", "\\> x", "\\* x", "\\- x", "\\+ x", "1\\. x", "1\\) x", "\\: x"),
+        *("\\===", "\\---", "\\|---|", "\\:--|--:"),
+    ],
+)
+def test_a_line_that_starts_no_block_stays_text(line):
+    """What was escaped, as it would be a heading, a list, a table and so on, is so again."""
+    assert f"a | b\n{line}" == disarm(f"a | b\n{line}")
 
 
 def test_prices_are_no_formula():
