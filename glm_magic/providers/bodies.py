@@ -11,7 +11,7 @@ from ..errors import ProtocolError
 from ..redact import redact
 from ..wire.payload import is_swarm
 
-Kind = Literal["json", "page", "events"]
+Kind = Literal["json", "page", "events", "packed"]
 
 #: What may stand before any kind of body: the BOM, and blanks.
 BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -25,14 +25,14 @@ def kind_of(head: bytes, content_type: str) -> Kind | None:
     """Say what a body is by its first bytes and its type; None while too few bytes have come.
 
     The bytes go first: gateways send JSON errors and login pages, and scripts
-    send events, under any type. Raises ProtocolError for what is still packed.
+    send events, under any type.
     """
     start = head.lstrip(BLANK)
     if start.startswith(_PACKED):
-        raise ProtocolError("its answer cannot be unpacked.", remedy=UNPACKED_REMEDY)
+        return "packed"
     if start.startswith(_FIELDS):
         return "events"
-    if any(field.startswith(start) for field in _FIELDS):
+    if any(sign.startswith(start) for sign in (*_FIELDS, *_PACKED)):
         return None
     if start[:1] == b"<":
         return "page"
@@ -59,6 +59,11 @@ def words_of(body: bytes, limit: int = 200) -> str:
     text = re.sub(r"(?is)<(script|style)\b.*?(</\1>|$)", " ", text[: 64 * limit])
     text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
     return redact(" ".join(text.split()))[:limit]  # a key cut in two would not be known
+
+
+def packed_error() -> ProtocolError:
+    """Return the error for a body that is still packed."""
+    return ProtocolError("its answer cannot be unpacked.", remedy=UNPACKED_REMEDY)
 
 
 def page_error(body: bytes) -> ProtocolError:

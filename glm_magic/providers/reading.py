@@ -13,7 +13,7 @@ from ..messages import Delta
 from ..wire.sse import Event, SSEDecoder
 from .address import host_of
 from .base import Request
-from .bodies import BLANK, kind_of, page_error, read_json, words_of
+from .bodies import BLANK, kind_of, packed_error, page_error, read_json, words_of
 from .headers import Headers
 from .http import Answer, Phase
 from .retry import read_retry_after
@@ -77,6 +77,8 @@ async def read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
     if kind == "json":
         for delta in call.read_answer(_object(await read_whole(answer, head))):
             yield delta
+    elif kind == "packed":
+        raise packed_error()
     elif kind == "page":
         answer.expect("ending")
         raise page_error(head + await answer.read_rest(ERROR_BYTES))

@@ -39,6 +39,8 @@ PAGE = b"""<!doctype html><html><head><title>Log in</title><style>p { color: red
         (b"", EVENTS, None),
         (b"", "application/json", None),
         (b"\xef\xbb\xbf\r\n \t", EVENTS, None),
+        (b"\x1f\x8b\x08", "application/json", "packed"),
+        (b"\x1f", EVENTS, None),
     ],
 )
 def test_kind(head: bytes, content_type: str, kind: str | None):
