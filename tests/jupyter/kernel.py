@@ -83,20 +83,28 @@ class Kernel:
     """
 
     def __init__(self, home: Path, env: Mapping[str, str] | None = None) -> None:
-        self._manager = KernelManager(kernel_name="python3")
-        own = {"IPYTHONDIR": str(home), "JUPYTER_CONFIG_DIR": str(home), **(env or {})}
-        self._manager.start_kernel(env={**os.environ, **own}, cwd=str(home))
-        self._client: BlockingKernelClient = self._manager.client()
         self._cells: dict[str, Cell] = {}
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._places = 0
         self.published: list[dict[str, Any]] = []
-        try:
-            self._client.start_channels()
-            self._client.wait_for_ready(timeout=60)
-        except BaseException:
-            self.close()
-            raise
+        own = {"IPYTHONDIR": str(home), "JUPYTER_CONFIG_DIR": str(home), **(env or {})}
+        for tries_left in (2, 1, 0):
+            try:
+                self._begin(home, {**os.environ, **own})
+            except BaseException as error:
+                self.close()
+                # Somebody else may take a port between its choice and its use.
+                if not (tries_left and isinstance(error, RuntimeError)):
+                    raise
+            else:
+                break
+
+    def _begin(self, home: Path, env: Mapping[str, str]) -> None:
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(env=dict(env), cwd=str(home))
+        self._client: BlockingKernelClient = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
 
     def run(self, code: str, timeout: float = 60) -> Cell:
         """Execute *code* as a cell and return it when it is done; see `wait`."""
