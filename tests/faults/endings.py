@@ -25,6 +25,9 @@ QUICK_IDLE = Clocks(30.0, 30.0, 0.5)
 #: Longer than each pause of a slow stream, shorter than all of them.
 STEADY = Clocks(30.0, 0.8, 0.8)
 
+#: All in one write, for what follows a finish: it is waited for only a moment.
+AT_ONCE = 2**20
+
 FINISHED = event(openai_chunk({}, finish="stop"))
 LATE = event(openai_chunk({"content": " and more"}))
 LATE_FRAME = event(chatglm_frame(chatglm_part("text", "And more."), "init"))
@@ -64,7 +67,7 @@ def each_with(reason: str, *last: bytes) -> Scripts:
     """Return an OpenAI-type stream with *reason* for an end on each chunk, and then *last*."""
     chunks = (openai_chunk({"content": piece}, finish=reason) for piece in words(TEXT))
     events = [*map(event, chunks), *last]
-    return lambda _: [Stream(events)]
+    return lambda _: [Stream(events, cut=AT_ONCE)]
 
 
 SILENCES = (
@@ -154,54 +157,59 @@ AFTERWARDS = (
     fault("held open without [DONE]", held_open(FINISHED), wires=(OPENAI,)),
     fault(
         "events after the finish",
-        then(FINISHED, LATE, LATE, DONE, LATE),
+        then(FINISHED, LATE, LATE, DONE, LATE, cut=AT_ONCE),
         words=("went on after the end",),
         wires=(OPENAI,),
     ),
     fault(
         "events after the finish",
-        changed(lambda events: [*events, LATE_FRAME, INTERVENED]),
+        changed(lambda events: [*events, LATE_FRAME, INTERVENED], cut=AT_ONCE),
         words=("went on after the end",),
         wires=SNAPSHOTS,
     ),
     fault(
         "the last events again after the finish",
-        changed(lambda events: [*events, *events[-2:], event({"status": "init", "parts": []})]),
+        changed(
+            lambda events: [*events, *events[-2:], event({"status": "init", "parts": []})],
+            cut=AT_ONCE,
+        ),
         wires=SNAPSHOTS,
     ),
     fault(
         "error after the finish",
-        changed(lambda events: [*events, event({"status": 500, "message": "boom"})]),
+        changed(lambda events: [*events, event({"status": 500, "message": "boom"})], cut=AT_ONCE),
         words=("went on after the end",),
         wires=SNAPSHOTS,
     ),
     fault(
         "error after the finish",
-        then(FINISHED, event({"error": {"code": "1302", "message": "m"}}), DONE),
+        then(FINISHED, event({"error": {"code": "1302", "message": "m"}}), DONE, cut=AT_ONCE),
         words=("went on after the end",),
         wires=(OPENAI,),
     ),
     fault(
         "two finishes",
-        then(FINISHED, event(openai_chunk({}, finish="length")), DONE),
+        then(FINISHED, event(openai_chunk({}, finish="length")), DONE, cut=AT_ONCE),
         wires=(OPENAI,),
     ),
-    fault("two finishes", changed(lambda events: [*events, events[-1]]), wires=SNAPSHOTS),
+    fault(
+        "two finishes", changed(lambda events: [*events, events[-1]], cut=AT_ONCE), wires=SNAPSHOTS
+    ),
     fault(
         "[DONE] first",
-        lambda at: [Stream([DONE, *at.wire.stream(TEXT)])],
+        lambda at: [Stream([DONE, *at.wire.stream(TEXT)], cut=AT_ONCE)],
         wires=(OPENAI,),
     ),
     fault(
         "[DONE] first, and no finish",
-        lambda at: [Stream([DONE, *at.wire.unfinished(TEXT)])],
+        lambda at: [Stream([DONE, *at.wire.unfinished(TEXT)], cut=AT_ONCE)],
         finish="truncated",
         words=(TRUNCATED,),
         wires=(OPENAI,),
     ),
     fault(
         "[DONE] in mid-stream",
-        then(DONE, event(openai_chunk({"content": " end"})), FINISHED, DONE),
+        then(DONE, event(openai_chunk({"content": " end"})), FINISHED, DONE, cut=AT_ONCE),
         text=TEXT + " end",
         wires=(OPENAI,),
     ),
@@ -252,6 +260,7 @@ REASONS = (
         then(
             event(openai_chunk({"content": " end"}, finish="stop")),
             event({**openai_chunk({"content": "no"}), "id": "r2"}),
+            cut=AT_ONCE,
         ),
         text=TEXT + " end",
         words=("went on after the end",),

@@ -129,7 +129,10 @@ ODD = (
     ),
     fault(
         "tool call",
-        then(*(event(choice({"tool_calls": [piece]}, finish=finish)) for piece, finish in CALL)),
+        then(
+            *(event(choice({"tool_calls": [piece]}, finish=finish)) for piece, finish in CALL),
+            cut=2**20,  # what follows a finish is waited for only a moment
+        ),
         finish="tool_calls",
         calls=[("add", '{"a": 1}')],
         wires=(OPENAI,),
