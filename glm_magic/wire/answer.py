@@ -110,7 +110,10 @@ def delta_of(choice: JSON) -> JSON:
 
 def number_of(choice: JSON) -> int:
     """Return which of several answers *choice* belongs to."""
-    index = str(choice.get("index"))
+    given = choice.get("index")
+    if not given:  # as in nearly every chunk
+        return 0
+    index = str(given)
     return int(index) if _INDEX.fullmatch(index) else 0
 
 
@@ -135,6 +138,8 @@ class ToolCalls:
         if not calls and (calls := delta.get("function_call")):  # the old way, for one call
             field = "function_call"
             calls = {"index": 0, "function": calls} if isinstance(calls, dict) else calls
+        if not calls:
+            return []
         fragments = calls if isinstance(calls, list) else [calls]
         for fragment in fragments:
             if isinstance(fragment, dict):

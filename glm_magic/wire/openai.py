@@ -133,9 +133,10 @@ class OpenAIDecoder:
         choices = [(choice, delta_of(choice)) for choice in objects_of(chunk, "choices")]
         id_ = text_of(chunk, "id")
         deltas = [delta for one in choices for delta in self._choose(*one, id_)]
-        is_last = usage and any(choice.get("finish_reason") for choice, _ in choices)
-        is_silent = not any(says_something(delta) for _, delta in choices)
-        return deltas + self._end() if is_last and is_silent and not self._is_done else deltas
+        if usage is None or any(says_something(delta) for _, delta in choices):
+            return deltas
+        is_last = any(choice.get("finish_reason") for choice, _ in choices)
+        return deltas + self._end() if is_last and not self._is_done else deltas
 
     def _choose(self, choice: JSON, delta: JSON, chunk_id: str) -> list[Delta]:
         number = number_of(choice)
