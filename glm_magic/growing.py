@@ -39,6 +39,20 @@ class GrowingText:
         self._loose = max(0, self._loose - len(self._pieces) + at) + len(kept)
         self._pieces[at:] = kept  # in one step, as another thread may read
 
+    @property
+    def pieces(self) -> list[str]:
+        """All of it, not joined."""
+        return self._pieces[:]
+
+    def added_in(self, text: str) -> str | None:
+        """Return what *text* has behind all of this, or None when it begins otherwise."""
+        at = 0
+        for piece in self._pieces:
+            if not text.startswith(piece, at):
+                return None
+            at += len(piece)
+        return text[at:]
+
     def read(self) -> str:
         """Return all of it."""
         return "".join(self._pieces)

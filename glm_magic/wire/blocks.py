@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import NamedTuple
 
 from ..growing import GrowingText
@@ -57,10 +58,27 @@ class BlockText:
     def rewrite(self, blocks: list[Block]) -> Delta:
         """Put *blocks* in place of the changed ones and return what that changes."""
         start, self.first_changed = self.first_changed, len(self.keys)
-        old = "".join(piece.read() for piece in self._pieces[start:])
+        old = [piece for text in self._pieces[start:] for piece in text.pieces]
         # That place holds: only the last block grows, and it is written anew once it is not.
         pieces, places = join_blocks(blocks, self._places[start - 1] if start else NOWHERE)
-        self._pieces[start:], self._places[start:] = map(GrowingText, pieces), places
+        kept = zip_longest(self._pieces[start:], pieces)
+        self._pieces[start:] = [_grown(*pair) for pair in kept if pair[1] is not None]
+        self._places[start:] = places
         new = "".join(pieces)
-        self.cost += len(old) + len(new) + _BLOCK_COST * len(blocks)
-        return diff(old, new)
+        self.cost += sum(map(len, old)) + len(new) + _BLOCK_COST * len(blocks)
+        return _change(old, new)
+
+
+def _grown(old: GrowingText | None, new: str) -> GrowingText:
+    """Return *new*, as *old* if that says the same: others may hold its pieces too."""
+    return old if old is not None and old.added_in(new) == "" else GrowingText(new)
+
+
+def _change(old: list[str], new: str) -> Delta:
+    """Say what turns the pieces of *old* into *new*; what they share is not copied."""
+    at = 0
+    for place, piece in enumerate(old):
+        if not new.startswith(piece, at):
+            return diff("".join(old[place:]), new[at:])
+        at += len(piece)
+    return Delta(new[at:])

@@ -120,6 +120,7 @@ class SnapshotDecoder:
         is_plain = self._finish is None and event.event != "error"
         added = self._prolonged.read(event.raw) if is_plain else None
         if added is None:
+            self._prolonged.forget()
             return self._decode(event)
         delta = self._transcript.prolong(added)
         if delta is None:

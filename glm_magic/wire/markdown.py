@@ -7,9 +7,13 @@ from urllib.parse import quote
 
 #: A segment, a kind, and Markdown.
 Block = tuple[str, str, str]
-#: The last block that is shown, and the last two characters of the text up to its end.
+#: The last block that is shown, its text only where that matters, and the last two characters of
+#: the text up to its end.
 Place = tuple[Block, str]
 NOWHERE: Place = (("", "", ""), "")
+
+#: The kind of block that is left out behind another that says the same.
+_REPEATED = "execution_output"
 
 # Citation marks such as 【3†source】, and what may still become one.
 _MARK = re.compile(r"【[^【】\n]{0,40}†[^【】\n]{0,40}】")
@@ -57,7 +61,9 @@ def join_blocks(blocks: list[Block], place: Place = NOWHERE) -> tuple[list[str],
     pieces, places = [], []
     for block in blocks:
         piece = _piece(block, *place)
-        place = (block, (place[1] + piece[-2:])[-2:]) if piece else place
+        if piece:
+            last = block if block[1] == _REPEATED else (*block[:2], "")  # no text for nothing
+            place = (last, (place[1] + piece[-2:])[-2:])
         pieces.append(piece)
         places.append(place)
     return pieces, places
@@ -65,7 +71,7 @@ def join_blocks(blocks: list[Block], place: Place = NOWHERE) -> tuple[list[str],
 
 def _piece(block: Block, before: Block, ending: str) -> str:
     segment, kind, text = block
-    is_repeated = kind == "execution_output" and block[1:] == before[1:]
+    is_repeated = kind == _REPEATED and block[1:] == before[1:]
     if not text or is_repeated:
         return ""
     is_one = kind in ("text", "think", "text_thinking") and (segment, kind) == before[:2]

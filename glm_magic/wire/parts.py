@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import starmap
+from itertools import starmap, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..growing import GrowingText
@@ -24,6 +24,8 @@ _ITEM_SIZE = 1000
 #: Characters that may be written anew for each that comes: where the end of a long text is to be
 #: taken back at every frame, the changes of several frames are written at once.
 _WORTH = 16
+#: Characters above which a text is given out as it came: any other would be one more copy of it.
+_HUGE = 2**20
 
 
 class _Change(NamedTuple):
@@ -39,9 +41,15 @@ class _Item:
         self.is_final = False
         self.is_shown = False
         self.held = ""  # the end of a growing text that may become a citation mark
+        self._size = 0
         self._repeats = repeats  # whether its frames hold all of it in any mode
         self._frame: str | None = ""  # the last one; None when it has to be joined
         self._sum = GrowingText()  # of all frames
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether it is to be given out as it came."""
+        return self._size > _HUGE
 
     @property
     def _last(self) -> str:
@@ -49,22 +57,29 @@ class _Item:
             self._frame = self._sum.read()
         return self._frame
 
+    def outgrows(self, added: str) -> bool:
+        """Whether *added* would make it huge."""
+        return not self.is_huge and self._size + len(added) > _HUGE
+
     def text(self, growth: Growth) -> str:
         """Return all of it, as far as is known."""
-        if growth.is_delta and not self.is_final:
+        if self._frame is None or (growth.is_delta and not self.is_final):
             return self._sum.read()
-        return self._last
+        return self._frame
 
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
         # An empty text says that the item is finished, but takes nothing back.
         text = text or self.text(growth)
-        if text == self._last:
-            if self.is_final:
-                return ""
-            text = self._last  # one of the two, which may be large, is enough
-        growth.settle(self._last, self._sum.read(), text)
+        is_known = self._sum.added_in(text) == ""
+        if is_known and self.is_final:
+            return ""
         self.is_final = True
+        if growth.mode is None:
+            growth.settle(self._last, self._sum.read(), text)
+        elif is_known and self.is_huge and self.is_shown:
+            self._frame = None
+            return ""  # it is shown as it came, and others may hold its pieces too
         self._begin(text)
         return None
 
@@ -73,23 +88,37 @@ class _Item:
         repeats = self._repeats or growth.mode == "cumulative"
         if not text or (self.is_final and not repeats):
             return ""  # a late frame of a finished item tells nothing new
-        last, is_plain = self._last, growth.mode is not None and not self.is_final
+        is_plain = growth.mode is not None and not self.is_final
         self.is_final = False
         if repeats:
+            return self._repeat(text, is_plain=is_plain)
+        growth.weigh(self._last, text)
+        if growth.mode == "cumulative":
             self._begin(text)
-            return text[len(last) :] if is_plain and text.startswith(last) else None
-        growth.weigh(last, text)
+            return None
         self._frame = text
-        self._sum.add(text)
+        self._add(text)
         return text if is_plain else None
+
+    def _repeat(self, text: str, *, is_plain: bool) -> str | None:
+        added = self._sum.added_in(text) if is_plain else None
+        if added is None:
+            self._begin(text)
+        else:  # what was added takes less memory than all of a text that has one wide character
+            self.prolong(added)
+        return added
 
     def prolong(self, added: str) -> None:
         """Take in a frame that repeats the last one, with *added* behind it."""
-        self._sum.add(added)
+        self._add(added)
         self._frame = None
 
     def _begin(self, text: str) -> None:
-        self._frame, self._sum = text, GrowingText(text)
+        self._frame, self._sum, self._size = text, GrowingText(text), len(text)
+
+    def _add(self, text: str) -> None:
+        self._sum.add(text)
+        self._size += len(text)
 
 
 class Transcript:
@@ -149,7 +178,7 @@ class Transcript:
         Returns what that changes, or None, with nothing taken in, when it has to be looked at.
         """
         key = self._growing
-        if key is None or not self._is_at_end(key, added):
+        if key is None or not self._is_at_end(key, added) or self._items[key].outgrows(added):
             return None
         self._items[key].prolong(added)
         self._earned += _WORTH * len(added)
@@ -164,9 +193,9 @@ class Transcript:
     def write(self, *, is_end: bool, is_all: bool = True) -> Delta:
         """Write anew what has changed, or all; at the end nothing is left open."""
         self._is_late = False
-        if is_all:
-            for text in self._texts.values():
-                text.change(0)
+        for text in self._texts.values() if is_all else ():
+            closed = takewhile(self._is_closed, text.keys) if is_end else ()
+            text.change(sum(1 for _ in closed))
         content = self._rewrite(is_thinking=False, is_end=is_end)
         reasoning = self._rewrite(is_thinking=True, is_end=is_end)
         return Delta(content.content, reasoning.content, content.retract, reasoning.retract)
@@ -184,6 +213,11 @@ class Transcript:
                 self._unknown |= {} if key.kind in _SILENT else {key: None}
                 yield _Change(key, "")
 
+    def _is_closed(self, key: Key) -> bool:
+        """Whether the end of the answer changes nothing about what was written for *key*."""
+        item = self._items.get(key)
+        return item is None or item.is_final or item.is_huge
+
     def _is_due(self) -> bool:
         return self._texts[False].cost + self._texts[True].cost <= self._earned
 
@@ -200,8 +234,10 @@ class Transcript:
         item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
         if not text and (odd := odd_text(entry, key.kind)):
             self._unknown[key._replace(kind=odd)] = None
+        was_huge = item.is_huge
         take = item.finish if is_final else item.grow
         added = take(text, self._growth)
+        added = added if item.is_huge == was_huge else None
         self._earned += _WORTH * (_ITEM_SIZE + len(text if added is None else added))
         return added
 
@@ -233,7 +269,7 @@ class Transcript:
 
     def _append(self, key: Key, added: str) -> str:
         item = self._items[key]
-        if key.kind == "text":
+        if key.kind == "text" and not item.is_huge:
             added, item.held = strip_citations(item.held + added, is_open=True)
         self._texts[key.is_thinking].append(added)
         return added
@@ -250,7 +286,9 @@ class Transcript:
             return self._finished[key]
         item = self._items[key]
         text, is_open = item.text(self._growth), not (item.is_final or is_end)
-        if key.kind == "text":
+        if item.is_huge:
+            item.held = ""
+        elif key.kind == "text":
             text, item.held = strip_citations(text, is_open=is_open)
         elif not key.is_thinking:
             is_open = is_open and key == self._texts[False].keys[-1]

@@ -50,13 +50,17 @@ class Prolonged:
         if added is None:
             return None
         self._known = raw[:end]
+        self._item[self._field] = ""  # it may be large, and is not up to date
         self._text.add(added)
         self._misses = 0
         return added
 
+    def forget(self) -> None:
+        """Make room: the last snapshot, which may be large, is none to go on from."""
+        self._known, self._frame, self._item, self._text = b"", {}, {}, GrowingText()
+
     def learn(self, raw: bytes, frame: JSON) -> None:
         """Take *raw*, which was read as *frame*, for the last snapshot."""
-        self._known = b""
         if self._misses == PATIENCE or len(raw) > LARGEST:
             return
         self._misses += 1

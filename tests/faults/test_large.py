@@ -13,17 +13,19 @@ import pytest
 
 from tests.far_side import GREETING, FarSide, Stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
-from tests.faults.dialects import DELTA, DIALECTS
+from tests.faults.dialects import DELTA, DIALECTS, SNAPSHOTS
 from tests.faults.test_bombs import MOST, measured
 from tests.jupyter.cells import markdown
 from tests.jupyter.kernel import Kernel
-from tests.providers.asking import OPENAI, WIRES, Wire
+from tests.providers.asking import CHATGLM, OPENAI, WIRES, Wire
 
 ROOT = Path(__file__).parents[2]
 PIECE = "word " * 2**14
 ASCII = "0123456789" * 10**6
 #: One character has Python take four bytes for each of them; an event may have 16 MiB.
 WIDE = "😀" + "0123456789" * 1_677_000
+#: With citation marks, which are taken out of a text that is not as huge.
+CITED = ("😀" + "0123456789" * 100 + "【3†source】") * 16_000
 
 
 def openai_events(pieces: Iterable[str]) -> Iterator[bytes]:
@@ -34,6 +36,19 @@ def openai_events(pieces: Iterable[str]) -> Iterator[bytes]:
 def frames(pieces: Iterable[str]) -> Iterator[bytes]:
     """Yield the frames of a chatglm.cn text."""
     return (event(chatglm_frame(chatglm_part("text", piece))) for piece in pieces)
+
+
+def in_code(wire: Wire) -> list[bytes]:
+    """Return the frames of WIDE as the code of a chatglm.cn message."""
+    parts = (chatglm_part("code", WIDE, status=status) for status in ("init", "finish"))
+    code, whole = (chatglm_frame(part, status=part["status"]) for part in parts)
+    return [event(code), event(whole)]
+
+
+def growing(wire: Wire) -> list[bytes]:
+    """Return a stream of WIDE in eight steps."""
+    step = len(WIDE) // 8
+    return wire.stream([WIDE[at : at + step] for at in range(0, len(WIDE), step)])
 
 
 def endless(wire: Wire) -> Iterator[bytes]:
@@ -75,6 +90,14 @@ ONE_LINE = Large(
 )
 
 LARGE = (
+    Large(
+        "line of 16 MiB, cited",
+        lambda wire: wire.stream([CITED]),
+        text=CITED,
+        wires=SNAPSHOTS,
+    ),
+    Large("text of 16 MiB that grows, wide", growing, text=WIDE, wires=DIALECTS),
+    Large("code of 16 MiB", in_code, text=WIDE, wires=(CHATGLM,)),
     Large("line of 10 MB", lambda wire: wire.stream([ASCII]), text=ASCII, wires=DIALECTS),
     ONE_LINE,
     Large(
