@@ -127,12 +127,15 @@ class BackgroundLoop:
         """Run *work* on the loop and return its result; a KeyboardInterrupt cancels it.
 
         Raises RuntimeError on the background thread itself, which would wait
-        for itself for ever: use `await` there.
+        for itself for ever: use `await` there. Since Python 3.12 also where the
+        main thread has ended before the first use.
         """
-        if self.is_current():
+        try:
+            self._check_thread()
+            job = _Job(self.loop, work)
+        except RuntimeError:
             work.close()
-        self._check_thread()
-        job = _Job(self.loop, work)
+            raise
         try:
             job.start()
             return job.wait()
@@ -192,7 +195,11 @@ class BackgroundLoop:
         self._thread = threading.Thread(
             target=self._live, args=(self._loop,), name="glm_magic", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # since 3.12 there are no new threads when the main one has ended
+            self._loop.close()
+            raise
 
     def _live(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)

@@ -6,11 +6,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Literal
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from ..errors import ConfigError, NetworkError, ProtocolError, ProviderError
 from .address import proxy_error
@@ -171,6 +173,22 @@ def _hasten(closing: Coroutine[object, None, object]) -> None:
     closing.close()
 
 
+class _HeadFirst(ResponseHandler):
+    """Reads the head of an answer before what came with it in one packet.
+
+    The library gives up both where the framing behind the head is broken.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        is_head, rest = True, data
+        while is_head:
+            head, blank, rest = rest.partition(b"\r\n\r\n")
+            super().data_received(head + blank)
+            is_head = rest.startswith(b"HTTP/")  # behind early hints
+        if rest:
+            super().data_received(rest)
+
+
 def _unanswered(clocks: Clocks, proxy: str) -> NetworkError:
     what = through(f"no answer within {clocks.first_event:g} s", proxy)
     return NetworkError(what, remedy=_WAIT.format("first_event_timeout"))
@@ -223,8 +241,12 @@ class Transport:
             return Answer(response, self.clocks, begun, proxy, held.pop_all())
 
     def _new_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        # There is no public way to name the protocol of its connections.
+        protocol = partial(_HeadFirst, asyncio.get_running_loop())
+        connector._factory = protocol  # type: ignore[assignment]  # noqa: SLF001
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self.clocks.connect),
             max_line_size=HEADER_BYTES,

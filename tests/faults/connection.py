@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glm_magic.errors import NetworkError, ProtocolError
+from glm_magic.errors import AuthenticationError, NetworkError, ProtocolError
 from tests.far_side import End, Gate, Raw, Script, Silence, Stream
 from tests.faults import places
 from tests.faults.fault import (
@@ -22,6 +22,7 @@ from tests.faults.fault import (
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 HALF = "Half of it"
 HEADERS_OF_80_KIB = b"".join(b"X-%d: %b\r\n" % (n, b"." * 2**13) for n in range(10))
 #: What is said of an answer that breaks off.
@@ -61,6 +62,22 @@ def damaged(at: Site) -> Sequence[Script]:
     """Return an answer with something that is no chunk behind its first half."""
     head, *body = CHUNKED + b"\r\n", *chunks(at.wire.unfinished(HALF))
     return [Raw([head, *body, at.gate, b"ZZZ\r\nmore\r\n"], end="hold")]
+
+
+def at_once(head: bytes = CHUNKED, broken: bytes = b"ZZZ\r\nmore\r\n") -> Scripts:
+    """Return half an answer with *head* before it and what is *broken* behind it, in one packet."""
+
+    def scripts(at: Site) -> Sequence[Script]:
+        body = [piece for piece in chunks(at.wire.unfinished(HALF)) if isinstance(piece, bytes)]
+        return [Raw([b"".join([head, b"\r\n", *body, broken])], end="hold")]
+
+    return scripts
+
+
+def refused(status: bytes, words: bytes) -> Raw:
+    """Return a refusal that says *words* and breaks off, in one packet."""
+    head = b"HTTP/1.1 %b\r\nTransfer-Encoding: chunked\r\n\r\n" % status
+    return Raw([b"".join([head, *chunks([words]), b"ZZZ\r\n"])], end="hold")  # type: ignore[list-item]
 
 
 def trailing(at: Site) -> Sequence[Script]:
@@ -242,7 +259,11 @@ HEADERS = (
     not_http("two Content-Lengths", HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
     not_http("negative Content-Length", HEAD + b"Content-Length: -1\r\n\r\n"),
     not_http("status that is no number", b"HTTP/1.1 OK\r\n\r\n"),
-    not_http("bad chunk behind the headers", CHUNKED + b"\r\nZZZ\r\n"),
+    recovers("bad chunk behind the headers", same(Raw(CHUNKED + b"\r\nZZZ\r\n"))),
+    recovers(
+        "bad chunk behind the headers, in a packet of its own",
+        same(Raw([CHUNKED + b"\r\n", b"ZZZ\r\n"])),
+    ),
     not_http("mail server", b"220 smtp.example ESMTP\r\n"),
     not_http("TLS alert", b"\x15\x03\x01\x00\x02\x02\x28"),
 )
@@ -252,7 +273,7 @@ FRAMING = (
     Fault("chunk extensions", whole(CHUNKED, b";a=b;c"), text="Whole answer"),
     Fault(
         "103 early hints",
-        whole(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + CHUNKED),
+        whole(HINTS + CHUNKED),
         text="Whole answer",
     ),
     Fault(
@@ -263,6 +284,28 @@ FRAMING = (
     Fault("short Content-Length", short, text=HALF, finish="truncated", words=BROKEN),
     Fault("trailers without end", trailing, text=HALF, finish="truncated", words=BROKEN),
     Fault("bad chunk in mid-stream", damaged, text=HALF, finish="truncated", words=BROKEN),
+    Fault("bad chunk, in one packet", at_once(), text=HALF, finish="truncated", words=BROKEN),
+    Fault(
+        "bad chunk, in one packet with 103 early hints",
+        at_once(HINTS + CHUNKED),
+        text=HALF,
+        finish="truncated",
+        words=BROKEN,
+    ),
+    Fault(
+        "huge trailers, in one packet",
+        at_once(broken=b"0\r\nX-Huge: %b\r\n\r\n" % (b"." * 2**17)),
+        text=HALF,
+        finish="truncated",
+        words=BROKEN,
+    ),
+    Fault(
+        "401 and a bad chunk, in one packet",
+        same(refused(b"401 Unauthorized", b"who are you?")),
+        error=AuthenticationError,
+        words=("who are you?",),
+    ),
+    recovers("503 and a bad chunk, in one packet", same(refused(b"503 Busy", b"later"))),
     Fault(
         "FIN in mid-stream",
         unfinished(HALF, end="close"),

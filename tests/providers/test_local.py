@@ -397,6 +397,10 @@ def test_interrupts_still_reach_python():
         signal.raise_signal(signal.SIGINT)
 
 
+#: A fork beside a thread is warned of since Python 3.12.
+MAY_FORK = "ignore:This process:DeprecationWarning"
+
+
 def run_script(script):
     """Run *script* in a new interpreter and return its exit code and all that it printed."""
     begin = (
@@ -411,7 +415,7 @@ def run_script(script):
         "            says()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", begin + script],
+        [sys.executable, "-W", MAY_FORK, "-c", begin + script],
         capture_output=True,
         cwd=Path(llama.__file__).parents[2],
         text=True,

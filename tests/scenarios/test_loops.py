@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.far_side import FarSide
@@ -44,7 +46,7 @@ for work in (show, lambda: print(asyncio.run(ask()))):
     thread.start()
     thread.join()
 """,
-    "a thread that outlives the main one": "threading.Thread(target=show).start()",
+    "a thread that outlives the main one": "show(); threading.Thread(target=show).start()",
     "a thread pool": """
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool:
@@ -63,6 +65,20 @@ def test_asking_in(far_side: FarSide, place: str):
     """Asking works there, and the process ends without a warning."""
     answers = output(BEGIN + PLACES[place], *STRICT, args=(far_side.url,))
     assert ({"stop"}, len(answers)) == (set(answers), len(far_side.requests))
+
+
+def test_first_use_behind_the_main_thread(far_side: FarSide):
+    """Asking works there, or where Python starts no more threads, says so and leaves nothing."""
+    script = """
+def ask_late():
+    try:
+        show()
+    except RuntimeError as error:
+        print("thread" in str(error), flush=True)
+threading.Thread(target=ask_late).start()
+"""
+    seen = output(BEGIN + script, *STRICT, args=(far_side.url,))
+    assert ["True" if sys.version_info >= (3, 12) else "stop"] == seen
 
 
 #: A fork beside a thread is warned of since Python 3.12.
