@@ -30,7 +30,7 @@ ROWS = (
     "errors wire.restart wire.entries",
     "messages config prompt wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
-    "providers.sessions "
+    "providers.sessions keys "
     "wire.blocks wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
     "wire.parts history wire.answer wire.finishing wire.request show.console show.notebook "
     "providers.failures providers.llama",

@@ -35,8 +35,8 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
     text = arguments.text
     filled = Filled(text, ()) if arguments.raw else fill(text, shell.user_ns)
     conversation = _conversation(state, arguments)
-    if not filled.text.strip() and not arguments.go_on:
-        raise ConfigError("there is no question.", remedy="%glm your question")
+    if bool(filled.text.strip()) == arguments.go_on:
+        raise _misuse(arguments)
     options = _options(state, arguments)
     if arguments.dry:
         _show_request(conversation, filled, options)
@@ -66,6 +66,13 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
         if arguments.out and (reply.text or reply.done):
             shell.user_ns[arguments.out] = reply
     return reply
+
+
+def _misuse(arguments: Arguments) -> ConfigError:
+    if arguments.go_on:
+        what = "--continue goes on with the last answer and takes no question."
+        return ConfigError(what, remedy="ask without it")
+    return ConfigError("there is no question.", remedy="%glm your question")
 
 
 def _is_shown(shell: InteractiveShell, count: int) -> bool:

@@ -18,7 +18,8 @@ from IPython.core.magic import (
 
 from ..config import GlmConfig, current
 from ..errors import GlmError
-from .keys import guard, refuse, unguard
+from ..keys import refuse
+from .guard import guard, unguard
 from .transform import cleanup
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from ..conversation import Conversation
 from ..errors import ConfigError, GlmError, tidy
+from ..keys import refuse_text
 from ..loop import background
 from ..messages import Delta, Message, Reply
 from ..prompt import Filled, fill
@@ -105,14 +106,20 @@ class Desk:
         except GlmError as failed:
             error = str(failed)
         except Exception as failed:  # noqa: BLE001, a rim: nothing else would show it
-            error = tidy(f"{type(failed).__name__}: {failed}")
+            error = _words(failed)
         self._respond(message, None if error else value, error)
         self._schedule()
 
     def _respond(self, message: JSON, value: object = None, error: str = "") -> None:
-        if "id" in message:
-            answer = {"op": "answer", "id": message["id"], "ok": not error}
-            self._send({**answer, "value": value, "error": error})
+        if "id" not in message:
+            return
+        answer = {"op": "answer", "id": message["id"], "value": value, "error": error}
+        try:
+            self._send({**answer, "ok": not error})
+        except Exception as failed:  # noqa: BLE001, a rim: whoever asked would wait for ever
+            said = _words(failed)
+            with suppress(Exception):  # where nothing can be sent, nobody can be told
+                self._send({**answer, "ok": False, "value": None, "error": said})
 
     # --- asking ----------------------------------------------------------------------------
 
@@ -179,7 +186,7 @@ class Desk:
         except GlmError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001, a rim: nothing else would show it
-            words = tidy(f"{type(error).__name__}: {error}")
+            words = _words(error)
         if words and (reply.text or question is None):
             reply.add(Delta(notice=words))
         elif words and question is not None:
@@ -232,7 +239,7 @@ class Desk:
             if self._error:  # what failed the last time may be missing in the views
                 self.send_state("")
         except Exception as error:  # noqa: BLE001, a rim: the panel would stay busy for ever
-            return f"not all could be shown: {tidy(f'{type(error).__name__}: {error}')}"
+            return f"not all could be shown: {_words(error)}"
         return ""
 
     def _progress(self) -> str:
@@ -266,8 +273,14 @@ class Desk:
         self._send({**state, **settings, **self._describe()})
 
 
+def _words(error: Exception) -> str:
+    return tidy(f"{type(error).__name__}: {error}")
+
+
 def _fill(message: JSON, namespace: Callable[[], Mapping[str, Any]]) -> Filled:
     """Return the text of *message*, its expressions filled in where it is to be sent."""
     text = str(message.get("text", ""))
     is_prompt = message.get("op") in ("send", "edit", "preview")
+    if is_prompt:
+        refuse_text(text, "in this question")
     return fill(text, namespace()) if is_prompt else Filled(text)

@@ -18,7 +18,8 @@ _PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*",
 def to_markdown(exchanges: Iterable[Exchange]) -> str:
     """Return questions as quotes and answers as they are, with nothing that runs or loads."""
     parts = (part for each in exchanges for part in (_quote(each), each.answer.content))
-    return disarm(redact(whole("\n\n".join(parts)), with_words=False))
+    # One by one, as a block that was left open ends with its answer.
+    return "\n\n".join(disarm(redact(whole(part), with_words=False)).strip("\n") for part in parts)
 
 
 def transcript(exchanges: Iterable[Exchange], label: str) -> str:

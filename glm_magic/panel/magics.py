@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
+from ..keys import refuse
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -22,6 +24,7 @@ class PanelMagics(Magics):
         %glm_chat            the conversation that %glm goes on with
         %glm_chat LABEL      the conversation of %glm -l LABEL
         """
+        refuse(line)
         from .widget import ChatPanel  # anywidget: 100 ms that only a panel needs
 
         ChatPanel(line.strip() or None)._ipython_display_()

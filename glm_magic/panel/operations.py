@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, GlmError
-from ..history import check
+from ..keys import refuse_text
 from ..prompt import Filled
 from ..providers import presets
 from ..show.remarks import request_text
+from ..wire.think import whole
 from .export import to_markdown, to_notebook
 from .items import JSON
 
@@ -88,7 +89,7 @@ def set_(desk: Desk, message: JSON, _: Filled) -> None:
     if setter is None:
         raise ConfigError(f"the panel has no setting {message.get('name')!r}.")
     value = message.get("value")
-    setter(desk, "" if value is None else str(value).strip())
+    setter(desk, "" if value is None else whole(str(value).strip()))
     desk.send_state("")
 
 
@@ -100,11 +101,12 @@ def _set_model(desk: Desk, value: str) -> None:
 
 
 def _set_label(desk: Desk, value: str) -> None:
+    refuse_text(value, "in this name")
     desk.attach(value)
 
 
 def _set_system(desk: Desk, value: str) -> None:
-    check(value)
+    refuse_text(value, "in this prompt")
     desk.conversation.system = value or None
 
 

@@ -71,10 +71,16 @@ const STRINGS = {
       "the stream ended before the answer was complete": "回答完成之前数据流就结束了",
       "the vendor's moderation ended the answer": "服务商的内容审核结束了回答",
       "stopped before an answer came": "回答到来之前已停止",
+      "shown as plain text, as it cannot be drawn": "无法排版，按纯文本显示",
+      "not all could be shown": "部分内容未能显示",
       thinking: "思考中", waiting: "等待中",
     },
   },
 };
+
+/** What goes on in figures, or in the words of an error. */
+const OPEN_ENDED =
+  /^(thinking(?= … )|waiting(?= … )|not all could be shown(?=: )|shown as plain text, as it cannot be drawn(?=: ))(.*)$/s;
 
 function chooseWords() {
   const languages = [document.documentElement.lang, navigator.language];
@@ -83,7 +89,7 @@ function chooseWords() {
 
 /** What the kernel *said*, in the reader's language as far as there are words for it. */
 function translate(said, words) {
-  const [, start, rest] = /^(thinking|waiting)( … \d+ s)$/.exec(said) ?? [said, said, ""];
+  const [, start, rest] = OPEN_ENDED.exec(said) ?? [said, said, ""];
   return (words.said[start] ?? start) + rest;
 }
 
@@ -745,14 +751,14 @@ class Panel {
     this.line.settle("sync");
     this.settings.show(state);
     this.log.show(state.items);
-    this.alert.textContent = state.error;
+    this.alert.textContent = translate(state.error ?? "", this.words);
     this.showStatus({ waiting: "", can_undo: true, ...state });
   }
 
   hearStatus(status) {
     if (status.busy !== this.now.busy) this.announce(status.busy);
     if (!status.busy) this.line.settle("stop");
-    if (status.error) this.alert.textContent = status.error;
+    if (status.error) this.alert.textContent = translate(status.error, this.words);
     this.showStatus(status);
   }
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -28,6 +28,8 @@ BATCH = 32
 HEADWAY = 0.05
 #: Seconds to wait at exit for an answer to stop.
 GRACE = 5.0
+#: Seconds to wait, with the loop, when a stream is closed at a delta: a batch of a prompt at most.
+CLOSING_SECONDS = 1.0
 
 #: A chunk as llama.cpp streams it: JSON of its own making, in the shape of OpenAI's.
 Chunk = Mapping[str, Any]
@@ -129,10 +131,15 @@ class Run:
             raise item
         return item
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.is_stopped = True
-        # One that still waits in line is dropped; the engine never hears of it.
-        if not self.done.cancel():
+        if self.done.cancel():
+            return  # it still waited in line; the engine never hears of it
+        # Generators that are closed may not give way: a loop that ends would close those around a
+        # second time. The engine stops at its next token.
+        if kind is GeneratorExit:
+            wait([self.done], CLOSING_SECONDS)
+        else:
             await asyncio.wait([asyncio.wrap_future(self.done)])
 
     def say(self, item: Item | None) -> bool:

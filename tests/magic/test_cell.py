@@ -105,6 +105,15 @@ def test_no_hint_in_the_middle():
     assert "%glm --continue" == talk.glm_in("b", "two again").way_on
 
 
+def test_continue_takes_no_question():
+    """Words behind it are not dropped: the way to ask them is told."""
+    talk = Talk(HALF)
+    talk.glm("-q one")
+    with pytest.raises(ConfigError, match="takes no question"):
+        talk.glm("--continue and in French?")
+    assert 1 == len(talk.conversation.exchanges)
+
+
 def test_continue_is_refused_after_thinking_alone():
     """The older answer stays as it is, nothing is sent, and the user is told to ask again."""
     talk = Talk(says("First answer."), ONLY_THINKING)

@@ -17,6 +17,7 @@ from glm_magic.panel.desk import Desk
 from glm_magic.panel.export import transcript
 from glm_magic.redact import Secret
 from glm_magic.state import State
+from tests.planted import TWO
 
 Message = dict[str, Any]
 
@@ -248,6 +249,43 @@ def test_half_a_character_is_shown_as_lost(view: View):
     assert b"a \xef\xbf\xbd b" in json.dumps([kept, exports], ensure_ascii=False).encode()
 
 
+def test_half_a_character_in_a_setting(view: View):
+    """It is U+FFFD too, before the views are told of it."""
+    assert view.ask("set", name="system", value="a \ud800 b")["ok"]
+    assert "a \ufffd b" == view.sync()["system"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "where"),
+    [
+        ({"op": "send"}, "question"),
+        ({"op": "preview"}, "question"),
+        ({"op": "set", "name": "system"}, "prompt"),
+        ({"op": "set", "name": "label"}, "name"),
+    ],
+)
+@pytest.mark.parametrize("key", ["sk-abcdefghijklmnop1", TWO], ids=["OpenAI", "vendor"])
+def test_key_by_its_looks_is_refused(view: View, operation: Message, where: str, key: str):
+    """What looks like a key is not sent, as in a cell, and is nowhere shown."""
+    answer = view.ask(**operation, text=f"is {key} mine?", value=key)
+    assert f"there is a key in this {where}" in answer["error"]
+    assert key not in repr([answer, view.sync()])
+
+
+def test_an_answer_that_cannot_be_sent_is_said(view: View, monkeypatch: pytest.MonkeyPatch):
+    """A view that asked is told so, and the panel goes on."""
+
+    def send(message: Message) -> None:
+        if message["op"] == "answer" and message["value"]:
+            raise ValueError("this cannot be packed")
+        view.inbox.put(message)
+
+    monkeypatch.setattr(view.desk, "_send", send)
+    assert "this cannot be packed" in view.ask("models")["error"]
+    assert view.ask("send", text="one")["ok"]
+    assert ["one", "one"] == view.said()
+
+
 def test_continue_after_a_failure(view: View):
     """After a question without an answer, Continue is refused; once it is undone, it goes on."""
     view.ask("set", name="model", value="echo/fail")
@@ -347,6 +385,15 @@ def test_export(view: View):
     book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
     assert ["markdown", "markdown", "code", "markdown"] == [c["cell_type"] for c in book["cells"]]
     assert "print(text)" in book["cells"][2]["source"]
+
+
+def test_an_open_fence_ends_with_its_answer(view: View):
+    """What is asked behind an answer that broke off in its code is no part of that."""
+    view.ask("send", text="```python\nprint(1)")
+    view.ask("send", text="and then?")
+    exported = view.ask("export", kind="markdown")["value"]["text"]
+    for text in (exported, transcript(view.desk.conversation.exchanges, "main")):
+        assert "print(1)\n```\n\n> and then?" in text
 
 
 def test_words_that_stand_for_keys_are_words(view: View, monkeypatch):

@@ -871,6 +871,13 @@ def test_what_the_kernel_says_is_chinese_too(new_front: Callable[..., Front]):
     assert "Something new." == front.page.locator(".glm-verdict").inner_text()
     front.say(status(busy=True, progress="thinking … 7 s"))
     assert "思考中 … 7 s" == front.page.locator(".glm-status").inner_text()
+    front.say(status(error="not all could be shown: OSError: gone"))
+    assert "部分内容未能显示: OSError: gone" == front.page.locator(".glm-alert").inner_text()
+    plain = "shown as plain text, as it cannot be drawn: ValueError: odd"
+    front.say(state(item("a1", "text", verdict=plain)))
+    assert (
+        "无法排版，按纯文本显示: ValueError: odd" == front.page.locator(".glm-verdict").inner_text()
+    )
 
 
 def test_a_closed_view_is_gone(front: Front):

@@ -211,6 +211,22 @@ async def test_reading_a_prompt_is_stopped():
     assert [] == await remarks()
 
 
+def test_held_stream_is_closed_with_its_loop():
+    """A conversation's stream that is still held when the loop ends is closed in silence."""
+    script = (
+        "from glm_magic.conversation import Conversation\n"
+        "kept = []\n"
+        "async def main():\n"
+        "    kept.append(Conversation(local).stream('Tell a story'))\n"
+        "    async for delta in kept[0]:\n"
+        "        if delta.content:\n"
+        "            return\n"
+        "asyncio.run(main())\n"
+        "sys.exit(5)\n"
+    )
+    assert (5, "") == run_script(script)
+
+
 async def test_cancelled_task_stops_the_engine():
     """A cancelled task is cancelled at once, and the engine is free."""
     begun = asyncio.Event()

@@ -1,16 +1,12 @@
-"""Keys that were typed where they do not belong: refused, and kept out of IPython's history."""
+"""Keys that were typed where they do not belong: refused, or masked in what is stored. No I/O."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from ..config import KEY_REMEDY, know_keys
-from ..errors import ConfigError
-from ..redact import MASK, has_key, redact
-
-if TYPE_CHECKING:
-    from IPython.core.history import HistoryManager
+from .config import KEY_REMEDY, know_keys
+from .errors import ConfigError
+from .redact import MASK, has_key, redact
 
 _NAME = r"(?:(?:api|access|secret)[-_]?key|password|secret|authorization|(?:\w+[-_])?token)"
 #: A key by its looks: of the vendor's (id.secret), or of the usual kind, which begins with sk- and
@@ -39,8 +35,14 @@ def refuse(line: str, body: str = "") -> None:
     know_keys()
     if _holds_key(line) or _FLAGGED.match(line):
         raise _refusal("on this line")
-    if _holds_key(body):
-        raise _refusal("in this cell")
+    refuse_text(body, "in this cell")
+
+
+def refuse_text(text: str, where: str) -> None:
+    """Raise ConfigError, which names *where*, when there is a key in *text*, which was typed."""
+    know_keys()
+    if _holds_key(text):
+        raise _refusal(where)
 
 
 def _holds_key(text: str) -> bool:
@@ -52,30 +54,8 @@ def _refusal(where: str) -> ConfigError:
     return ConfigError(what, remedy=KEY_REMEDY)
 
 
-def guard(history: HistoryManager | None) -> None:
-    """Have *history* store cells with their keys masked, in memory and in history.sqlite.
-
-    IPython stores a cell before it runs and has no hook in between, so this
-    stands in front of the one method that does it, until `unguard`.
-    """
-    if history is None or "store_inputs" in vars(history):
-        return
-    store = history.store_inputs
-
-    def store_masked(line_num: int, source: str, source_raw: str | None = None) -> None:
-        raw = source if source_raw is None else source_raw
-        store(line_num, _masked(source), _masked(raw))
-
-    history.store_inputs = store_masked  # type: ignore[method-assign]  # of this one object
-
-
-def unguard(history: HistoryManager | None) -> None:
-    """Undo `guard`."""
-    if history is not None:
-        vars(history).pop("store_inputs", None)
-
-
-def _masked(source: str) -> str:
+def masked(source: str) -> str:
+    """Return the *source* of a cell with its keys masked, by their looks only where it is ours."""
     if _OURS.search(source):
         know_keys()
         source = _FLAGGED.sub(rf"\1{MASK}", _KEY_LIKE.sub(MASK, source))

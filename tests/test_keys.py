@@ -10,8 +10,10 @@ from traitlets.config import Config
 
 from glm_magic.config import GlmConfig
 from glm_magic.errors import ConfigError
-from glm_magic.magic.keys import guard, refuse, unguard
+from glm_magic.keys import refuse
+from glm_magic.magic.guard import guard, unguard
 from glm_magic.magic.magics import GlmMagics
+from glm_magic.panel.magics import PanelMagics
 from tests.planted import TWO, leaks
 
 TYPED = [
@@ -168,3 +170,9 @@ def test_guard_goes(history):
     assert "store_inputs" not in vars(history)
     unguard(None)
     guard(None)
+
+
+def test_key_as_the_name_of_a_panel_is_refused():
+    """`%glm_chat` takes no key either, and shows no panel."""
+    with pytest.raises(ConfigError, match="there is a key on this line"):
+        PanelMagics().glm_chat("sk-abcdefghijklmnop1")
