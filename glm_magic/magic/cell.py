@@ -71,7 +71,7 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
 def _misuse(arguments: Arguments) -> ConfigError:
     if arguments.go_on:
         what = "--continue goes on with the last answer and takes no question."
-        return ConfigError(what, remedy="ask without it")
+        return ConfigError(what, remedy="Leave --continue out to ask it.")
     return ConfigError("there is no question.", remedy="%glm your question")
 
 
