@@ -116,7 +116,7 @@ class Conversation:
                     yield delta
         finally:
             self._record(Exchange(question, reply.message(), cell, reply), old, past, reply)
-            self.is_unanswered = not reply.text
+            self.is_unanswered = not reply.has_text
 
     def go_on(
         self, *, options: Options | None = None, reply: Reply | None = None
@@ -265,7 +265,7 @@ class Conversation:
     ) -> None:
         """Put *exchange* in the place of *old*, or at the end, unless nothing was answered."""
         self.usage = self.usage + (reply.usage or Usage())
-        if not (reply.text or reply.tool_calls):
+        if not (reply.has_text or reply.tool_calls):
             self.tell()
             return
         # By identity and not by number: meanwhile another question may have been answered.

@@ -17,6 +17,9 @@ class GrowingText:
         self._pieces = [text] if text else []
         self._loose = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._pieces)  # none of them is empty
+
     def add(self, text: str, retract: int = 0) -> None:
         """Take *retract* characters off the end, then add *text*."""
         if retract:

@@ -199,6 +199,16 @@ class Reply:
         return redact(self._reasoning.read(), with_words=False)
 
     @property
+    def has_text(self) -> bool:
+        """Whether anything of the answer has come; `text`, which may be long, need not be joined."""
+        return bool(self._content)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether anything of the answer or the thinking has come."""
+        return bool(self._content or self._reasoning)
+
+    @property
     def settled_text(self) -> str:
         """The answer as far as it can be shown: an end that may become a key is held back."""
         return self.text if self.done else settle(self._content.read())

@@ -63,7 +63,7 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
         _watch(deltas, reply, view, arguments.timeout, conclude)
     finally:
         reply.is_shown = partial(_is_shown, shell, shell.execution_count)
-        if arguments.out and (reply.text or reply.done):
+        if arguments.out and (reply.has_text or reply.done):
             shell.user_ns[arguments.out] = reply
     return reply
 
@@ -143,7 +143,7 @@ def _too_long(seconds: float, reply: Reply) -> NetworkError:
 
 
 def _kept(reply: Reply) -> str:
-    if reply.text:
+    if reply.has_text:
         return "the text so far is kept"
     return "only thinking had come" if reply.reasoning else "nothing had come yet"
 

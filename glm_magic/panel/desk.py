@@ -182,12 +182,12 @@ class Desk:
                 async for _ in deltas:
                     pass  # the conversation tells its listeners
         except asyncio.CancelledError:
-            words = "" if reply.text else "stopped before an answer came"
+            words = "" if reply.has_text else "stopped before an answer came"
         except GlmError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001, a rim: nothing else would show it
             words = _words(error)
-        if words and (reply.text or question is None):
+        if words and (reply.has_text or question is None):
             reply.add(Delta(notice=words))
         elif words and question is not None:
             self.failure = Failure(question, words)

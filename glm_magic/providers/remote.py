@@ -112,7 +112,7 @@ class RemoteProvider(ABC):
                     yield delta
 
     def _pause(self, error: ProviderError, tried: int) -> float | None:
-        was_heard = error.partial is not None and _is_heard(error.partial)
+        was_heard = error.partial is not None and error.partial.has_words
         return None if was_heard or tried >= self.retries else pause(error, tried)
 
     async def _exchange(self, call: Call, reply: Reply) -> AsyncGenerator[Delta, None]:
@@ -130,7 +130,7 @@ class RemoteProvider(ABC):
                     async for delta in deltas:
                         yield delta
                 except ProviderError:
-                    for delta in call.decoder.rest() if _is_heard(reply) else ():
+                    for delta in call.decoder.rest() if reply.has_words else ():
                         yield delta
                     raise
 
@@ -175,10 +175,6 @@ def check_plain(url: str) -> None:
             f'%config GlmConfig.plain_http = "{host}" (GLM_PLAIN_HTTP={host})'
         )
         raise ConfigError(what, remedy=remedy)
-
-
-def _is_heard(reply: Reply) -> bool:
-    return bool(reply.text or reply.reasoning)
 
 
 async def _count_down(why: str, seconds: float) -> AsyncGenerator[Delta, None]:

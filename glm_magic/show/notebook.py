@@ -128,7 +128,7 @@ class NotebookView:
         thoughts = reply.settled_reasoning
         tail = thoughts[-THINKING_TAIL:]
         cut = "…" if len(tail) < len(thoughts) else ""
-        return _folded("Thinking", cut + tail, is_open=not reply.text)
+        return _folded("Thinking", cut + tail, is_open=not reply.has_text)
 
     def _reasoning(self, reply: Reply) -> str:
         if not (self._show_reasoning and reply.reasoning):

@@ -44,7 +44,7 @@ PATIENCE = 2.0
 def verdict(reply: Reply) -> str:
     """Return one line when *reply* is not a complete answer, else ""."""
     verdicts = _VERDICTS
-    if not reply.text:
+    if not reply.has_text:
         verdicts = verdicts | _EMPTY | ({} if reply.way_on else _UNANSWERED)
     return verdicts.get(reply.finish_reason or "", "")
 
@@ -80,7 +80,7 @@ def waiting(reply: Reply, silence: float) -> str:
         return reply.progress
     if silence < PATIENCE:
         return ""
-    doing = "thinking" if reply.reasoning and not reply.text else "waiting"
+    doing = "thinking" if reply.has_words and not reply.has_text else "waiting"
     return f"{doing} … {int(reply.elapsed)} s"
 
 
@@ -110,7 +110,7 @@ def receipt(reply: Reply, prompt_hash: str) -> dict[str, object]:
 
 def ending(reply: Reply, *, show_footer: bool) -> list[str]:
     """Return the lines under a reply that is done; an error without any text needs no footer."""
-    if reply.finish_reason == "error" and not reply.text:
+    if reply.finish_reason == "error" and not reply.has_text:
         return told(reply.notices)
     end = verdict(reply)
     if reply.way_on and end in _CUT:
