@@ -200,7 +200,7 @@ class Reply:
 
     @property
     def has_text(self) -> bool:
-        """Whether anything of the answer has come; `text`, which may be long, need not be joined."""
+        """Whether anything of the answer has come; the `text`, which may be long, is not joined."""
         return bool(self._content)
 
     @property
