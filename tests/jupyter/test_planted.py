@@ -147,7 +147,8 @@ def open_panel(kernel: Kernel, far_side: FarSide) -> None:
     kernel.run("import os; key = os.environ['GLM_API_KEY']")
     kernel.run("panel._desk.receive({'op': 'send', 'id': '3', 'text': f'is {key} mine?'})")
     kernel.run("panel._desk.receive({'op': 'set', 'id': '4', 'name': 'system', 'value': key})")
-    kernel.until(lambda: published(kernel).count("a key in this prompt") > 1)
+    kernel.until(lambda: "a key in this question" in published(kernel))
+    kernel.until(lambda: "a key in this prompt" in published(kernel))
     kernel.run("print(panel.get_state(), panel._desk.conversation.exchanges)")
 
 
