@@ -129,6 +129,7 @@ async def _read_events(
             yield delta
         _check_size(size + NOTICE_SIZE * notices + decoder.kept)
         answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
+        events.clear()  # they may be large, and more are read before the next ones
         chunk = b"" if decoder.is_done else await answer.read()
     if not (size or decoder.is_ending):  # a cut before any word: it may be asked again
         answer.check_whole()

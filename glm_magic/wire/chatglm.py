@@ -120,6 +120,8 @@ class SnapshotDecoder:
         is_plain = self._finish is None and event.event != "error"
         added = self._prolonged.read(event.raw) if is_plain else None
         if added is None:
+            if is_plain and self._transcript.is_growing:
+                event = self._prolonged.without_text(event)
             self._prolonged.forget()
             return self._decode(event)
         delta = self._transcript.prolong(added)
@@ -128,13 +130,12 @@ class SnapshotDecoder:
         return [delta] if delta != _NOTHING else []
 
     def _decode(self, event: Event) -> list[Delta]:
-        data = event.data.strip()
-        if not data or data == "[DONE]":
+        data = event.raw.strip()
+        if not data or data == b"[DONE]":
             return []
         if event.event == "error":
-            return self._fail(read_object(data) or {"message": data})
-        self._start = self._start or data[:200]  # all of it would be kept
-        del data  # it may be large, and is read from its bytes
+            return self._fail(read_object(event.data) or {"message": event.data.strip()})
+        self._start = self._start or event.raw[:800].decode("utf-8", "replace")[:200]
         reading = read_event(event)
         deltas = [Delta(notice=reading.notice)] if reading.notice else []
         for frame in reading.objects:

@@ -70,16 +70,14 @@ class _Item:
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
         # An empty text says that the item is finished, but takes nothing back.
-        text = text or self.text(growth)
-        is_known = self._sum.added_in(text) == ""
-        if is_known and self.is_final:
+        is_known = not text or self._sum.added_in(text) == ""
+        if is_known and (self.is_final or (growth.mode and self.is_huge and self.is_shown)):
+            self.is_final, self._frame = True, None
             return ""
-        self.is_final = True
+        text = text or self.text(growth)
         if growth.mode is None:
             growth.settle(self._last, self._sum.read(), text)
-        elif is_known and self.is_huge and self.is_shown:
-            self._frame = None
-            return ""  # it is shown as it came, and others may hold its pieces too
+        self.is_final = True
         self._begin(text)
         return None
 
@@ -158,7 +156,7 @@ class Transcript:
         # Nearly every frame only prolongs the newest text; the others have it written anew, or
         # kept for later what is not at an end.
         is_plain = not self._is_late and all(starmap(self._is_at_end, changes))
-        is_last = len(changes) == 1 and changes[0].key == every[-1].key
+        is_last = len(changes) == 1 and [c for c in every if c.key == changes[0].key] == every[-1:]
         is_repeating = self._growth.mode == "cumulative"
         self._growing = every[-1].key if is_plain and is_last and is_repeating else None
         is_due = not is_plain and (is_turned or self._is_due())
@@ -184,6 +182,11 @@ class Transcript:
         self._earned += _WORTH * len(added)
         added = self._append(key, added)
         return Delta(reasoning=added) if key.is_thinking else Delta(added)
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the last frame did nothing but prolong its last text."""
+        return self._growing is not None
 
     @property
     def shown(self) -> tuple[str, str]:

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..growing import GrowingText
 from .payload import JSON, objects_of, read_object
+
+if TYPE_CHECKING:
+    from .sse import Event
 
 _FIELDS = ("text", "think", "code")
 _STRING = re.compile(rb'(?:[^"\\]+|\\.)*', re.DOTALL)
@@ -28,6 +33,8 @@ class Prolonged:
 
     def __init__(self) -> None:
         self._known = self._after = b""  # up to the end of the text, and from there on
+        self._start = 0  # of the text
+        self._key = b""  # that stands before it
         self._frame: JSON = {}
         self._item: JSON = {}  # of the frame, with the text in *_field*
         self._field = ""
@@ -55,6 +62,21 @@ class Prolonged:
         self._misses = 0
         return added
 
+    def without_text(self, event: Event) -> Event:
+        """Return *event* without its last text, if that is the one of the last snapshot.
+
+        So the event that ends an answer need not be read with all of its text once more.
+        """
+        raw, text = event.raw, self._known[self._start :]
+        start = raw.rfind(self._key) + len(self._key) if text else 0
+        end = start + len(text)
+        if not text or raw[end : end + 1] != b'"' or not raw.startswith(text, start):
+            return event
+        short = replace(event, raw=raw[:start] + raw[end:])
+        frame = read_object(short.data)
+        is_same = frame is not None and _place_of(frame) == _place_of(self._frame)
+        return short if is_same and frame and _last_item(frame).get(self._field) == "" else event
+
     def forget(self) -> None:
         """Make room: the last snapshot, which may be large, is none to go on from."""
         self._known, self._frame, self._item, self._text = b"", {}, {}, GrowingText()
@@ -64,17 +86,15 @@ class Prolonged:
         if self._misses == PATIENCE or len(raw) > LARGEST:
             return
         self._misses += 1
-        items = [
-            item for part in objects_of(frame, "parts") for item in objects_of(part, "content")
-        ]
+        item = _last_item(frame)
         for field in _FIELDS:
-            if items and isinstance(items[-1].get(field), str):
-                self._take(raw, frame, items[-1], field)
+            if isinstance(item.get(field), str):
+                self._take(raw, frame, item, field)
 
     def _take(self, raw: bytes, frame: JSON, item: JSON, field: str) -> None:
         """Find the text of *item* in *raw*, and see that it is what stands there."""
-        start = max(raw.rfind(f'"{field}":{blank}"'.encode()) for blank in ("", " "))
-        start = raw.find(b'"', start + len(field) + 2) + 1
+        key = max(raw.rfind(f'"{field}":{blank}"'.encode()) for blank in ("", " "))
+        start = raw.find(b'"', key + len(field) + 2) + 1
         found = _STRING.match(raw, start)
         end = found.end() if found else start
         probe = b"".join((raw[:start], _PROBE.encode(), raw[end:]))
@@ -83,8 +103,21 @@ class Prolonged:
         item[field] = text
         if is_there and _text_in(raw[start:end]) == text:
             self._known, self._after = raw[:end], raw[end:]
+            self._start, self._key = start, raw[key:start]
             self._frame, self._item, self._field = frame, item, field
             self._text = GrowingText(text)
+
+
+def _last_item(frame: JSON) -> JSON:
+    items = [item for part in objects_of(frame, "parts") for item in objects_of(part, "content")]
+    return items[-1] if items else {}
+
+
+def _place_of(frame: JSON) -> list[tuple[object, int]]:
+    """Return what the last item of *frame* is told apart by: the parts, and how long they are."""
+    parts = objects_of(frame, "parts")
+    places = [(part.get("logic_id"), len(objects_of(part, "content"))) for part in parts]
+    return [*places, (_last_item(frame).get("type"), 0)]
 
 
 def _text_in(string: bytes) -> str | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from glm_magic.wire.chatglm import SnapshotDecoder
 from glm_magic.wire.payload import read_object
 from glm_magic.wire.prolonged import PATIENCE, Prolonged
+from glm_magic.wire.sse import Event
 from tests.wire.streams import CHATGLM, cut_at, deltas_of, frame, outcome, sse, text, think
 
 LETTERS = 'ab"\\/\n\t你好😀\u2028\ud83d\ude00{}:'
@@ -96,6 +97,21 @@ def test_growing_answer():
     assert deltas == deltas_of(Plain, [sse(*frames)])
 
 
+def test_the_end_is_read_without_the_text():
+    """An event that says the text of the last snapshot once more need not be read with it."""
+    prolonged, words = Prolonged(), 'so many "words" \\'
+    for said in ("so", words):
+        prolonged.learn(encode(frame(text(said))), frame(text(said)))
+    end = Event(encode(frame(text(words), status="finish", part="finish")))
+    read = read_object(prolonged.without_text(end).data)
+    assert frame(text(""), status="finish", part="finish") == read
+    others = [[text(other)] for other in ("so", words + "!", words + '"', words[:-1])]
+    for items in (*others, [text(words), text(words)], [think(words)], [text(words), text("")]):
+        event = Event(encode(frame(*items, status="finish")))
+        assert event == prolonged.without_text(event)
+    assert end == Prolonged().without_text(end)
+
+
 KINDS = st.sampled_from(["text", "think", "code", "tool_calls", "odd"])
 ITEMS = st.tuples(KINDS, st.integers(0, 9))
 TEXTS = {"text": "One 【1†two】 three, four", "think": "so so so?", "code": "x = `1`\nprint(x)"}
@@ -106,11 +122,17 @@ def said(kind: str, end: int) -> dict[str, str]:
     return {kind if kind in TEXTS else "text": TEXTS.get(kind, "abcdefghi")[:end]}
 
 
-@given(st.lists(st.lists(ITEMS, min_size=1, max_size=3), max_size=20))
-def test_whatever_grows(frames: list[list[tuple[str, int]]]):
-    """Whichever items of a message grow or shrink, in whatever order, the reply is the same."""
+FRAMES = st.tuples(
+    st.lists(ITEMS, min_size=1, max_size=3), st.sampled_from(["init", "init", "finish"])
+)
+
+
+@given(st.lists(FRAMES, max_size=20))
+def test_whatever_grows(frames: list[tuple[list[tuple[str, int]], str]]):
+    """Whichever items of a message grow, shrink or end, in any order, the reply is the same."""
     payloads = [
-        frame(*({"type": kind, **said(kind, end)} for kind, end in items)) for items in frames
+        frame(*({"type": kind, **said(kind, end)} for kind, end in items), part=status)
+        for items, status in frames
     ]
     stream = sse(*payloads, frame(text("The end."), status="finish"))
     assert outcome(Plain, [stream]) == outcome(SnapshotDecoder, [stream])
@@ -127,3 +149,6 @@ class Plain(SnapshotDecoder):
 class _Never(Prolonged):
     def read(self, raw: bytes) -> None:
         return None
+
+    def without_text(self, event: Event) -> Event:
+        return event
