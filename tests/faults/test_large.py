@@ -46,9 +46,9 @@ def in_code(wire: Wire) -> list[bytes]:
 
 
 def growing(wire: Wire) -> list[bytes]:
-    """Return a stream of CITED in eight steps; each of them has wide characters."""
-    step = len(CITED) // 8
-    return wire.stream([CITED[at : at + step] for at in range(0, len(CITED), step)])
+    """Return a stream of WIDE in eight steps."""
+    step = len(WIDE) // 8
+    return wire.stream([WIDE[at : at + step] for at in range(0, len(WIDE), step)])
 
 
 def endless(wire: Wire) -> Iterator[bytes]:
@@ -96,7 +96,7 @@ LARGE = (
         text=CITED,
         wires=SNAPSHOTS,
     ),
-    Large("text of 16 MiB that grows, wide and cited", growing, text=CITED, wires=DIALECTS),
+    Large("text of 16 MiB that grows, wide", growing, text=WIDE, wires=DIALECTS),
     Large("code of 16 MiB", in_code, text=WIDE, wires=(CHATGLM,)),
     Large("line of 10 MB", lambda wire: wire.stream([ASCII]), text=ASCII, wires=DIALECTS),
     ONE_LINE,
