@@ -35,7 +35,8 @@ def refuse(line: str, body: str = "") -> None:
     know_keys()
     if _holds_key(line) or _FLAGGED.match(line):
         raise _refusal("on this line")
-    refuse_text(body, "in this cell")
+    if _holds_key(body):
+        raise _refusal("in this cell")
 
 
 def refuse_text(text: str, where: str) -> None:

@@ -145,7 +145,7 @@ def _too_long(seconds: float, reply: Reply) -> NetworkError:
 def _kept(reply: Reply) -> str:
     if reply.has_text:
         return "the text so far is kept"
-    return "only thinking had come" if reply.reasoning else "nothing had come yet"
+    return "only thinking had come" if reply.has_words else "nothing had come yet"
 
 
 def _way_on(conversation: Conversation, arguments: Arguments, reply: Reply) -> str:

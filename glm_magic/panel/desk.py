@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from ..conversation import Conversation
-from ..errors import ConfigError, GlmError, tidy
+from ..errors import ConfigError, GlmError
 from ..keys import refuse_text
 from ..loop import background
 from ..messages import Delta, Message, Reply
@@ -23,7 +23,7 @@ from ..prompt import Filled, fill
 from ..providers.base import Options, Think
 from ..show.remarks import waiting
 from ..state import DEFAULT_LABEL, State
-from .items import JSON, Failure, Items, has_words
+from .items import JSON, Failure, Items, has_words, words_of
 from .operations import OPERATIONS
 
 #: Seconds between two patches: fifteen a second look like a flow, and any front end keeps up.
@@ -106,7 +106,7 @@ class Desk:
         except GlmError as failed:
             error = str(failed)
         except Exception as failed:  # noqa: BLE001, a rim: nothing else would show it
-            error = _words(failed)
+            error = words_of(failed)
         self._respond(message, None if error else value, error)
         self._schedule()
 
@@ -117,7 +117,7 @@ class Desk:
         try:
             self._send({**answer, "ok": not error})
         except Exception as failed:  # noqa: BLE001, a rim: whoever asked would wait for ever
-            said = _words(failed)
+            said = words_of(failed)
             with suppress(Exception):  # where nothing can be sent, nobody can be told
                 self._send({**answer, "ok": False, "value": None, "error": said})
 
@@ -186,7 +186,7 @@ class Desk:
         except GlmError as error:
             words = str(error)
         except Exception as error:  # noqa: BLE001, a rim: nothing else would show it
-            words = _words(error)
+            words = words_of(error)
         if words and (reply.has_text or question is None):
             reply.add(Delta(notice=words))
         elif words and question is not None:
@@ -239,7 +239,7 @@ class Desk:
             if self._error:  # what failed the last time may be missing in the views
                 self.send_state("")
         except Exception as error:  # noqa: BLE001, a rim: the panel would stay busy for ever
-            return f"not all could be shown: {_words(error)}"
+            return f"not all could be shown: {words_of(error)}"
         return ""
 
     def _progress(self) -> str:
@@ -271,10 +271,6 @@ class Desk:
         }
         state = {"op": "state", "view": view, "items": self.items.whole()}
         self._send({**state, **settings, **self._describe()})
-
-
-def _words(error: Exception) -> str:
-    return tidy(f"{type(error).__name__}: {error}")
 
 
 def _fill(message: JSON, namespace: Callable[[], Mapping[str, Any]]) -> Filled:

@@ -160,8 +160,8 @@ class Items:
             try:
                 return item.update(beginning(said.text), beginning(said.reasoning), said.head())
             except Exception as error:  # noqa: BLE001, a rim: all else is still to be shown
-                what = tidy(f"{type(error).__name__}: {error}")
-                self._undrawn[item.id] = f"shown as plain text, as it cannot be drawn: {what}"
+                why = words_of(error)
+                self._undrawn[item.id] = f"shown as plain text, as it cannot be drawn: {why}"
             item = Item(item.id, item.role, body=Rendered(_escape), reasoning=Rendered(_escape))
             self._items[item.id] = item
         head = {**_QUIET, "verdict": self._undrawn[item.id], "done": said.is_done}
@@ -216,6 +216,11 @@ def _rows(conversation: Conversation, failure: Failure | None) -> Iterator[tuple
             yield each.question, _Said(reply.settled_text, reply.settled_reasoning, reply)
     if failure is not None:
         yield failure.question, _Said("", failure=failure.words)
+
+
+def words_of(error: Exception) -> str:
+    """Return what a panel says of an *error* that nobody foresaw."""
+    return tidy(f"{type(error).__name__}: {error}")
 
 
 def _draw_plain(text: str) -> str:

@@ -180,13 +180,14 @@ class _HeadFirst(ResponseHandler):
     """
 
     def data_received(self, data: bytes) -> None:
-        is_head, rest = True, data
-        while is_head:
-            head, blank, rest = rest.partition(b"\r\n\r\n")
-            super().data_received(head + blank)
-            is_head = rest.startswith(b"HTTP/")  # behind early hints
-        if rest:
-            super().data_received(rest)
+        start = 0
+        while (blank := data.find(b"\r\n\r\n", start)) >= 0:
+            super().data_received(data[start : blank + 4])
+            start = blank + 4
+            if not data.startswith(b"HTTP/", start):  # as it does behind early hints
+                break
+        if start < len(data) or not data:  # without data the library goes on unpacking
+            super().data_received(data[start:])
 
 
 def _unanswered(clocks: Clocks, proxy: str) -> NetworkError:

@@ -276,6 +276,7 @@ FRAMING = (
         whole(HINTS + CHUNKED),
         text="Whole answer",
     ),
+    Fault("a thousand early hints", whole(HINTS * 1000 + CHUNKED), text="Whole answer"),
     Fault(
         "HTTP/1.0",
         lambda at: [Raw([HEAD.replace(b"1.1", b"1.0") + b"\r\n", *at.wire.stream("Whole answer")])],
