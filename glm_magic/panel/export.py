@@ -17,18 +17,38 @@ _PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*",
 
 def to_markdown(exchanges: Iterable[Exchange]) -> str:
     """Return questions as quotes and answers as they are, with nothing that runs or loads."""
+    return "\n\n".join(map(_disarmed, _parts(exchanges)))
+
+
+class Transcript:
+    """The Markdown that stands for the panel where no kernel runs.
+
+    It is written after each answer; what was disarmed the last time is not disarmed again.
+    """
+
+    def __init__(self) -> None:
+        self._disarmed: dict[str, str] = {}
+
+    def write(self, exchanges: Iterable[Exchange], label: str) -> str:
+        """Return all of *exchanges*, folded up below the name *label*; "" without any."""
+        parts, known = _parts(exchanges), self._disarmed
+        self._disarmed = {part: known.get(part) or _disarmed(part) for part in parts}
+        text = "\n\n".join(self._disarmed[part] for part in parts)
+        if not text:
+            return ""
+        name = disarm(label).strip()
+        return f"<details><summary>Conversation {name}</summary>\n\n{text}\n\n</details>"
+
+
+def _parts(exchanges: Iterable[Exchange]) -> list[str]:
+    """Return the question and the answer of each, with `***` for keys."""
     parts = (part for each in exchanges for part in (_quote(each), each.answer.content))
+    return [redact(whole(part), with_words=False) for part in parts]
+
+
+def _disarmed(part: str) -> str:
     # One by one, as a block that was left open ends with its answer.
-    return "\n\n".join(disarm(redact(whole(part), with_words=False)).strip("\n") for part in parts)
-
-
-def transcript(exchanges: Iterable[Exchange], label: str) -> str:
-    """Return the Markdown that stands for the panel where no kernel runs."""
-    text = to_markdown(exchanges)
-    if not text:
-        return ""
-    name = disarm(label).strip()
-    return f"<details><summary>Conversation {name}</summary>\n\n{text}\n\n</details>"
+    return disarm(part).strip("\n")
 
 
 def to_notebook(exchanges: Iterable[Exchange]) -> str:
