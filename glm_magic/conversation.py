@@ -12,13 +12,14 @@ from .history import (
     Answering,
     Change,
     Exchange,
+    answered,
     before,
     change,
     check,
     compose,
     flat,
     go_on_after,
-    last_answer,
+    newest,
     undone,
 )
 from .loop import run_sync
@@ -121,19 +122,18 @@ class Conversation:
     def go_on(
         self, *, options: Options | None = None, reply: Reply | None = None
     ) -> AsyncGenerator[Delta, None]:
-        """Ask for the rest of the last answer and yield it; in the history the two become one.
+        """Ask for the rest of the newest answer and yield it; in the history the two become one.
 
-        Raises ConfigError, at once, when the last question got no text: then it
-        is to be asked again, and an older answer is never gone on with.
+        Raises ConfigError, at once, when the newest question got no text: then
+        it is to be asked again, and an older answer is never gone on with.
         """
-        last = last_answer(self.exchanges, is_unanswered=self.is_unanswered)
+        last = answered(self.newest, is_unanswered=self.is_unanswered)
         return self._go_on(last, options, reply or Reply())
 
     async def _go_on(
         self, last: Exchange, options: Options | None, reply: Reply
     ) -> AsyncGenerator[Delta, None]:
-        past = tuple(each for each in self.exchanges if each is not last)
-        asked = (*last.messages, go_on_after(last))
+        past, asked = self._to_go_on(last)
         try:
             async with aclosing(self._answer(asked, past, options, reply)) as deltas:
                 async for delta in deltas:
@@ -160,9 +160,25 @@ class Conversation:
         """Ask as `ask` does, from plain code; Ctrl-C stops it."""
         return run_sync(self.ask(text, images=images, options=options))
 
-    def preview(self, text: str, images: Sequence[str] = ()) -> list[Message]:
-        """Return the messages that asking *text* would send."""
-        return self._fit(self.exchanges, (Message("user", text, tuple(images)),))[0]
+    def _to_go_on(self, last: Exchange) -> tuple[Sequence[Exchange], Sequence[Message]]:
+        """Return what was said before *last*, and what is sent to have its answer go on."""
+        place = next((n for n, each in enumerate(self.exchanges) if each is last), None)
+        return self.exchanges[:place], (*last.messages, go_on_after(last))
+
+    def preview(self, text: str, images: Sequence[str] = (), cell: str = "") -> list[Message]:
+        """Return the messages that asking *text* would send, in *cell* as `stream` has it."""
+        past, _ = before(self.exchanges, cell)
+        return self._fit(past, (Message("user", text, tuple(images)),))[0]
+
+    def preview_go_on(self) -> list[Message]:
+        """Return the messages that `go_on` would send. Raises ConfigError as it does."""
+        last = answered(self.newest, is_unanswered=self.is_unanswered)
+        return self._fit(*self._to_go_on(last))[0]
+
+    @property
+    def newest(self) -> Exchange | None:
+        """The exchange that was answered last, which `go_on` goes on with."""
+        return newest(self.exchanges, self.reply)
 
     def fork(self, label: str | None = None) -> Conversation:
         """Return a conversation with the same past that goes its own way from here."""
@@ -181,7 +197,9 @@ class Conversation:
         After a `clear` and a question, it brings back what was there before both.
         """
         if self._changes:
-            self.exchanges = undone(self._changes.pop(), self.exchanges)
+            last = self._changes.pop()
+            self.exchanges = undone(last, self.exchanges)
+            self.system = self.system if last.system is None else last.system or None
         elif self.exchanges:
             self.exchanges = self.exchanges[:-1]
         else:
@@ -220,9 +238,15 @@ class Conversation:
         for listener in tuple(self.listeners):
             listener()
 
-    def replaces(self, other: Conversation) -> None:
-        """Make `undo` bring back the exchanges of *other*, whose place this one takes."""
-        self._changes.append(change(other.exchanges, self.exchanges))
+    def become(self, other: Conversation) -> None:
+        """Go on as *other*, which was loaded; `undo` brings back what was here."""
+        self._changes.append(
+            replace(change(self.exchanges, other.exchanges), system=self.system or "")
+        )
+        self.exchanges, self.system = other.exchanges, other.system
+        self.conversation_id = other.conversation_id
+        self.is_unanswered = False
+        self.tell()
 
     async def _answer(
         self,

@@ -46,11 +46,15 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change took away: *taken*, between the first *head* exchanges and the last *tail*."""
+    """What a change took away: *taken*, between the first *head* exchanges and the last *tail*.
+
+    *system* is the system prompt that went with it, None if that stayed.
+    """
 
     head: int
     taken: tuple[Exchange, ...]
     tail: int
+    system: str | None = None
 
 
 def change(old: Sequence[Exchange], new: Sequence[Exchange]) -> Change:
@@ -93,18 +97,27 @@ def before(
     return exchanges, None
 
 
-def last_answer(exchanges: Sequence[Exchange], *, is_unanswered: bool) -> Exchange:
-    """Return the exchange to go on with: the last, unless the question after it *is_unanswered*.
+def newest(exchanges: Sequence[Exchange], reply: Reply | None) -> Exchange | None:
+    """Return the exchange that *reply*, the newest one, answered; else the last, if any.
+
+    It stands in the middle where the cell of an older question was run again.
+    """
+    asked = (each for each in exchanges if reply is not None and each.reply is reply)
+    return next(asked, exchanges[-1] if exchanges else None)
+
+
+def answered(exchange: Exchange | None, *, is_unanswered: bool) -> Exchange:
+    """Return *exchange*, to go on with it, unless a question after it *is_unanswered*.
 
     Raises ConfigError when there is none, or no text in it.
     """
-    if is_unanswered or (exchanges and not exchanges[-1].answer.content):
+    if is_unanswered or (exchange and not exchange.answer.content):
         what = "the last question got no answer to go on with: thinking alone is not remembered."
         raise ConfigError(what, remedy="Ask it again.")
-    if not exchanges:
+    if not exchange:
         what = "this conversation has no answer to go on with."
         raise ConfigError(what, remedy="%glmcmd status lists those there are.")
-    return exchanges[-1]
+    return exchange
 
 
 def masked(message: Message) -> Message:

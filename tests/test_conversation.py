@@ -537,11 +537,17 @@ async def test_undo_of_going_on():
 
 
 async def test_undo_of_a_replacement():
-    """A conversation that takes another's place can give it back."""
-    old, new = await asked("one"), await asked("two")
-    new.replaces(old)
-    assert new.undo()
-    assert texts(new) == [("one", "ONE")]
+    """What a loaded conversation took the place of comes back, also what was forgotten before."""
+    here, loaded = await asked("one"), await asked("two", "three")
+    here.system, loaded.system = "Be brief.", "Be long."
+    here.clear()
+    here.become(loaded)
+    assert (texts(here), here.system) == ([("two", "TWO"), ("three", "THREE")], "Be long.")
+    assert here.undo()
+    assert (texts(here), here.system) == ([], "Be brief.")
+    assert here.undo()
+    assert texts(here) == [("one", "ONE")]
+    assert not Conversation(EchoProvider()).undo()
 
 
 class Changes(RuleBasedStateMachine):

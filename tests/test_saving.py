@@ -22,6 +22,8 @@ from glm_magic.redact import Secret
 from glm_magic.saving import load, save
 from tests.planted import TWO, leaks
 
+#: What was saved before, as far as it matters.
+OLD = b'{\n "glm_magic": 1, "old": true}'
 PNG = "data:image/png;base64,AAAA"
 TEXT = "列表 \"quoted\" 'x' \\n {{a}} 😀\r\n\tend\u2028"
 
@@ -103,7 +105,7 @@ def test_file_can_be_read(conversation, file):
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
 def test_only_the_owner_reads(conversation, file):
     """The file is the owner's alone, also where another one was before."""
-    file.write_text("old")
+    file.write_bytes(OLD)
     file.chmod(0o644)
     save(conversation, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -119,7 +121,7 @@ def test_nothing_else_is_left(conversation, file):
 @pytest.mark.parametrize("step", ["fsync", "fdopen"])
 def test_full_disk(monkeypatch, conversation, file, step):
     """When writing fails, the old file stays, no other is left, and the error says which."""
-    file.write_text("old")
+    file.write_bytes(OLD)
 
     def fail(handle: int, *_: object) -> None:
         if step == "fdopen":
@@ -129,7 +131,7 @@ def test_full_disk(monkeypatch, conversation, file, step):
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(ConfigError, match=r"talk\.json could not be written \(No space left"):
         save(conversation, file)
-    assert content(file.parent) == {"talk.json": b"old"}
+    assert content(file.parent) == {"talk.json": OLD}
 
 
 def test_interrupt_in_mid_write(monkeypatch, conversation, file):
@@ -138,11 +140,11 @@ def test_interrupt_in_mid_write(monkeypatch, conversation, file):
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    file.write_text("old")
+    file.write_bytes(OLD)
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save(conversation, file)
-    assert content(file.parent) == {"talk.json": b"old"}
+    assert content(file.parent) == {"talk.json": OLD}
 
 
 @pytest.mark.parametrize("place", ["missing/talk.json", "."])
@@ -151,6 +153,55 @@ def test_place_that_takes_no_file(conversation, tmp_path, place):
     with pytest.raises(ConfigError, match="Name another file"):
         save(conversation, tmp_path / place)
     assert content(tmp_path) == {}
+
+
+def test_another_file_is_not_replaced(conversation, file):
+    """A notebook whose name was given by mistake is still there; an empty file may be filled."""
+    file.write_text('{"cells": []}')
+    with pytest.raises(ConfigError, match=r"is another file, and was not replaced"):
+        save(conversation, file)
+    assert content(file.parent) == {"talk.json": b'{"cells": []}'}
+    file.write_bytes(b"")
+    save(conversation, file)
+    assert conversation.exchanges == load(file, EchoProvider()).exchanges
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are none")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_what_is_no_file_stays(conversation, file, make):
+    """A pipe is neither replaced nor waited for, and neither is a folder."""
+    make(file)
+    kind = stat.S_IFMT(file.stat().st_mode)
+    with pytest.raises(ConfigError, match=r"no regular file"):
+        save(conversation, file)
+    with pytest.raises(ConfigError, match=r"no regular file"):
+        load(file, EchoProvider())
+    assert kind == stat.S_IFMT(file.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_link_leads_to_what_was_saved(conversation, file, tmp_path):
+    """The file behind a link is written, and the link stays, also where there is no file yet."""
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    save(conversation, link)
+    save(conversation, link)
+    assert link.is_symlink()
+    assert conversation.exchanges == load(file, EchoProvider()).exchanges
+
+
+@pytest.mark.parametrize("name", ["a\0b.json", "a\ud800b.json", "x" * 300])
+def test_name_that_no_file_can_have(conversation, tmp_path, name):
+    """It is an error of six lines like any other."""
+    with pytest.raises(ConfigError, match="Name another file"):
+        save(conversation, tmp_path / name)
+    with pytest.raises(ConfigError):
+        load(tmp_path / name, EchoProvider())
+
+
+def test_longest_name(conversation, tmp_path):
+    """A name as long as names may be is one."""
+    save(conversation, tmp_path / f"{'x' * 250}.json")
 
 
 def test_keys_are_masked(monkeypatch, conversation, file):
@@ -225,6 +276,15 @@ def test_missing_file(file):
         (["exchanges", 0, "question", "images"], None),
         (["exchanges", 0, "question", "colour"], "red"),
         (["exchanges", 1, "answer", "tool_calls"], [{"id": "x"}]),
+        (["exchanges", 1, "answer", "tool_calls", 0, "arguments"], 5),
+        (["exchanges", 0, "question", "images"], [5]),
+        (["exchanges", 0, "answer", "reasoning"], 5),
+        (["exchanges", 0, "answer", "tool_call_id"], 5),
+        (["exchanges", 0, "answer", "role"], "user"),
+        (["exchanges"], {}),
+        (["system"], 5),
+        (["label"], ["x"]),
+        (["conversation_id"], 5),
     ],
 )
 def test_damaged_value(conversation, file, path, value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,17 +17,18 @@ from ..redact import redact
 from ..saving import load, save
 from ..show.terminal import clean
 from ..state import DEFAULT_LABEL, State
+from .flags import split_value
 
 
 def run(state: State, line: str) -> None:
     """Carry out one `%glmcmd` line. Raises ConfigError for an unknown command."""
-    name, _, rest = line.strip().partition(" ")
+    name, rest = _split(line)
     command = COMMANDS.get(name or "status")
     if command is None:
         raise ConfigError(
             f"%glmcmd has no command {name!r}.", remedy=f"There are {', '.join(COMMANDS)}."
         )
-    command(state, rest.strip())
+    command(state, rest)
 
 
 def status(state: State, _: str = "") -> None:
@@ -74,7 +76,9 @@ def reset(state: State, label: str) -> None:
     conversation = state.known(label)
     count = len(conversation.exchanges)
     conversation.clear()
-    _print(f"{conversation.label}: forgot {_questions(count)}; %glmcmd undo brings them back")
+    named = "" if conversation.label == DEFAULT_LABEL else f" {conversation.label}"
+    forgot = f"{conversation.label}: forgot {_questions(count)}"
+    _print(f"{forgot}; %glmcmd undo{named} brings them back")
 
 
 def history(state: State, label: str) -> None:
@@ -95,7 +99,8 @@ def undo(state: State, label: str) -> None:
         _print(f"{conversation.label}: there is nothing to take back")
         return
     after = len(conversation.exchanges)
-    change = "took back the last question" if after < before else "brought back what was before"
+    is_one = after == before - 1
+    change = "took back the last question" if is_one else "brought back what was before"
     _print(f"{conversation.label}: {change}; {_questions(after)} now")
 
 
@@ -110,27 +115,30 @@ def usage(state: State, _: str) -> None:
 
 def save_to(state: State, line: str) -> None:
     """Write a conversation to a file: save FILE [LABEL]."""
-    name, _, label = line.partition(" ")
-    if not name:
-        raise ConfigError("save needs a file name.", remedy="%glmcmd save talk.json")
-    conversation = state.known(label.strip())
-    save(conversation, Path(name).expanduser())
-    _print(f"{conversation.label}: {_questions(len(conversation.exchanges))} saved to {name}")
+    path, label = _file_and_label("save", line)
+    conversation = state.known(label)
+    save(conversation, path)
+    _print(f"{conversation.label}: {_questions(len(conversation.exchanges))} saved to {path}")
 
 
 def load_from(state: State, line: str) -> None:
     """Read a conversation from a file: load FILE [LABEL]."""
-    name, _, label = line.partition(" ")
+    path, label = _file_and_label("load", line)
+    loaded = load(path, state.provider())
+    label = label or loaded.label or DEFAULT_LABEL
+    state.conversation(label).become(loaded)
+    count = _questions(len(loaded.exchanges))
+    named = "" if label == DEFAULT_LABEL else f" {label}"
+    _print(f"{label}: {count} loaded from {path}; %glmcmd undo{named} takes it back")
+
+
+def _file_and_label(command: str, line: str) -> tuple[Path, str]:
+    """Read the rest of a line; quotes hold together a name with blanks."""
+    name, label = split_value(line)
     if not name:
-        raise ConfigError("load needs a file name.", remedy="%glmcmd load talk.json")
-    conversation = load(Path(name).expanduser(), state.provider())
-    label = label.strip() or conversation.label or DEFAULT_LABEL
-    conversation.label = label
-    if label in state.conversations and state.conversations[label].exchanges:
-        conversation.replaces(state.conversations[label])
-    state.conversations[label] = conversation
-    count = _questions(len(conversation.exchanges))
-    _print(f"{label}: {count} loaded from {name}; %glmcmd undo takes it back")
+        what = f"{command} needs a file name."
+        raise ConfigError(what, remedy=f"%glmcmd {command} talk.json")
+    return Path(os.path.expanduser(name)), split_value(label)[0]  # noqa: PTH111, no error for a stranger's ~name
 
 
 def pull_model(state: State, what: str) -> None:
@@ -173,6 +181,11 @@ def _takes_marks(state: State) -> bool:
     except UnicodeError:
         return False
     return True
+
+
+def _split(line: str) -> tuple[str, str]:
+    name, *rest = line.split(None, 1) or [""]
+    return name, rest[0].strip() if rest else ""
 
 
 def _questions(count: int) -> str:

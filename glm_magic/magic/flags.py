@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,9 +70,10 @@ def _think(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
+    name = unicodedata.normalize("NFKC", text)  # as Python reads the names of a cell
+    if not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError
-    return text
+    return name
 
 
 def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -88,12 +91,16 @@ def _temperature(text: str) -> float:
     return number
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(name)  # NaN and the infinities, which JSON has not
+
+
 def _param(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ValueError
     try:
-        return {key: json.loads(value)}
+        return {key: json.loads(value, parse_constant=_no_number)}
     except ValueError:
         return {key: value}
 
@@ -130,7 +137,9 @@ BY_NAME = {name: flag for flag in FLAGS for name in flag.names}
 
 # What can only be meant as a flag; `-5`, `->` and a lone `-` begin ordinary text.
 _FLAG_LIKE = re.compile(r"(--[a-zA-Z][\w-]*|-[a-zA-Z])(=|(?=\s)|$)")
-_VALUE = re.compile(r"\s*(\"(?:\\.|[^\"\\])*\"|'[^']*'|\S+)")
+# Quotes hold a value together, also the ones that a Chinese keyboard or a word processor writes.
+_QUOTED = r"\"(?:\\.|[^\"\\])*\"|'[^']*'|“[^”]*”"
+_VALUE = re.compile(rf"\s*({_QUOTED}|[\w.-]+={_QUOTED}(?!\S)|\S+)")
 
 
 def parse(line: str) -> Arguments:
@@ -158,7 +167,7 @@ def _take(flag: Flag, match: re.Match[str], rest: str, values: dict[str, Any]) -
         values[flag.field] = flag.value
         return rest.lstrip()
     value = _VALUE.match(rest)
-    if value is None:
+    if value is None or value[1] in BY_NAME:
         what = f"{match[1]} needs a value."
         raise ConfigError(what, remedy=f"%glm {flag.usage}: {flag.help}")
     read = _read(flag, match[1], value[1])
@@ -169,10 +178,30 @@ def _take(flag: Flag, match: re.Match[str], rest: str, values: dict[str, Any]) -
 def _read(flag: Flag, name: str, text: str) -> Any:
     assert flag.read is not None  # noqa: S101, for the type checker
     try:
-        return flag.read("".join(shlex.split(text)) if text[0] in "\"'" else text)
+        return flag.read(_bare(text))
     except ValueError:
         what = f"{name} does not take {text!r}."
         raise ConfigError(what, remedy=f"%glm {flag.usage}: {flag.help}") from None
+
+
+def _bare(text: str) -> str:
+    if text[0] == "“":
+        return text[1:-1] if text.endswith("”") else text
+    return "".join(shlex.split(text)) if text[0] in "\"'" else text
+
+
+def split_value(line: str) -> tuple[str, str]:
+    """Return the first word of *line*, or what is in quotes there, and the rest.
+
+    Raises ConfigError when a quote is not closed.
+    """
+    found = _VALUE.match(line)
+    if found is None:
+        return "", ""
+    try:
+        return _bare(found[1]), line[found.end() :].strip()
+    except ValueError:
+        raise ConfigError(f"the quotes in {line!r} do not match.") from None
 
 
 def quoted(value: str) -> str:
