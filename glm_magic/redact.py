@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from typing import NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
 #: A shorter key would blank out ordinary words.
@@ -58,13 +58,17 @@ class Secret:
 
 
 def hide_password(url: str) -> None:
-    """Have `redact` know the password that *url* carries, if it does."""
+    """Have `redact` know the password that *url* carries, as written and as sent.
+
+    A user without a password may be a token, and is hidden too.
+    """
     try:
-        password = urlsplit(url if "://" in url else f"//{url}").password
+        parts = urlsplit(url if "://" in url else f"//{url}")
     except ValueError:  # no address: whoever uses it says so
         return
-    if password:
-        Secret(password)
+    hidden = parts.password or parts.username or ""
+    for form in {hidden, unquote(hidden)}:
+        Secret(form)
 
 
 def has_key(text: str) -> bool:

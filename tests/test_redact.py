@@ -154,6 +154,19 @@ def test_password_of_an_address(url: str):
     assert MASK in redact(base64.b64encode(b"u:pass-word").decode())
 
 
+def test_password_as_it_is_sent():
+    """A password with escapes in it is hidden as it is written and as the header has it."""
+    hide_password("https://u:p%40ss%79word@a.example")
+    assert f"{MASK} {MASK}" == redact("p%40ss%79word p@ssyword")
+    assert MASK in redact(base64.b64encode(b"u:p@ssyword").decode())
+
+
+def test_token_as_the_user():
+    """A user without a password is a key."""
+    hide_password("https://tok-en12345@a.example")
+    assert redact("tok-en12345") == MASK
+
+
 @pytest.mark.parametrize("url", ["", "http://a.example", "http://[bad", "u:@a"])
 def test_address_without_a_password(url: str):
     """Other addresses, and what is none, hold no key."""

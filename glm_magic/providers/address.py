@@ -25,7 +25,7 @@ def normalise(base_url: str, *, version: str = "") -> str:
     text = base_url.strip()
     parts = _split(text if "://" in text else f"//{text}")
     if parts is None or not parts.hostname or re.search(r"\s", parts.netloc):
-        raise _no_address(f"{_without_user(text)!r}", "http://127.0.0.1:8000/v1")
+        raise _no_address("", text, "http://127.0.0.1:8000/v1")
     scheme = parts.scheme or ("http" if is_loopback(parts.hostname) else "https")
     path = parts.path.rstrip("/")
     for tail in _TAILS:
@@ -40,11 +40,15 @@ def _split(url: str) -> SplitResult | None:
         _ = parts.port  # reading it is what checks it
     except ValueError:
         return None
-    return parts if parts.scheme in ("http", "https", "") else None
+    # Behind a password with a slash in it, the rest of the password would be a path to show.
+    is_cut = "@" in parts.path + parts.query + parts.fragment
+    return parts if parts.scheme in ("http", "https", "") and not is_cut else None
 
 
-def _no_address(what: str, example: str) -> ConfigError:
-    return ConfigError(f"{what} is not an http address.", remedy=f"Write it like {example}")
+def _no_address(what: str, text: str, example: str) -> ConfigError:
+    hint = " (in a password, / is %2F and # is %23)" if "@" in text else ""
+    what = f"{what}{_without_user(text)!r} is not an http address."
+    return ConfigError(what, remedy=f"Write it like {example}{hint}")
 
 
 def _without_user(url: str) -> str:
@@ -96,7 +100,7 @@ def check_proxy(proxy: str) -> str:
         raise ConfigError(msg, remedy=remedy)
     parts = _split(text)
     if parts is None or not parts.hostname or re.search(r"\s", parts.netloc):
-        raise _no_address(f"the proxy {shown!r}", "http://127.0.0.1:7890")
+        raise _no_address("the proxy ", proxy, "http://127.0.0.1:7890")
     return text
 
 

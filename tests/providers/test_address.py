@@ -63,6 +63,10 @@ def test_normalise(written: str, address: str):
         "http://[::1",
         "http://me:word@a.example:port/v1",
         "me:word@",
+        "https://me:/word@a.example/v1",
+        "https://me:1234/word@a.example/v1",
+        "https://me:#word@a.example/v1",
+        "https://me:?word@a.example/v1",
     ],
 )
 def test_no_address(written: str):
@@ -170,7 +174,15 @@ def test_socks_proxy(scheme: str):
 
 
 @pytest.mark.parametrize(
-    "written", ["", "ftp://p.example", "http://", "http://me:word@p.example:port", "http://[::1"]
+    "written",
+    [
+        "",
+        "ftp://p.example",
+        "http://",
+        "http://me:word@p.example:port",
+        "http://me:/word@p",
+        "http://[::1",
+    ],
 )
 def test_no_proxy_address(written: str):
     """What is no http address is refused as a proxy as well."""
