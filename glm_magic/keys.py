@@ -8,7 +8,10 @@ from .config import KEY_REMEDY, know_keys
 from .errors import ConfigError
 from .redact import MASK, has_key, redact
 
-_NAME = r"(?:(?:api|access|secret)[-_]?key|password|secret|authorization|(?:\w+[-_])?token)"
+_NAME = (
+    r"(?:(?:\w{1,20}[-_])?(?:api|access|secret)[-_]?key"
+    r"|password|secret|authorization|(?:\w+[-_])?token)"
+)
 #: A key by its looks: of the vendor's (id.secret), or of the usual kind, which begins with sk- and
 #: has a long run of letters and digits. Names such as sk-container-id-1001, hashes, UUIDs, pictures
 #: in base64 and web tokens, which code and data are full of, have another shape.
@@ -20,11 +23,12 @@ _KEY_LIKE = re.compile(
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^-\s\"']\S*)"
 # What is handed to a flag for keys, which there is none; the text after the flags is not meant.
 _FLAGGED = re.compile(
-    rf"((?:^|%glm\s|magic\('glm', ['\"])\s*(?:-\S+\s+(?:{_VALUE}\s+)?)*"
+    rf"((?:^|\bglm['\"]?,?\s+['\"]?)\s*(?:-\S+\s+(?:{_VALUE}\s+)?)*"
     rf"(?:(?:-p|--param)[\s=]+[\"']?{_NAME}=|--{_NAME}[\s=]+))[^\s\"']+",
     re.IGNORECASE,
 )
-_OURS = re.compile(r"%glm|magic\('glm|GlmConfig")
+#: What a cell that speaks to us has in it, however it calls: IPython needs no `%` in front.
+_OURS = re.compile(r"\bglm|GlmConfig")
 
 
 def refuse(line: str, body: str = "") -> None:

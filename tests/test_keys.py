@@ -20,6 +20,7 @@ TYPED = [
     f"hello {TWO}",
     "-p api_key=abc hello",
     "-p 'api-key=a b' hello",
+    "-p x-api-key=abc hello",
     "--param=token=abc hello",
     "-m zai -t 0.5 -p access_token=abc hello",
     "-s 'be brief' --once --api-key abc",
@@ -146,6 +147,25 @@ def test_history_keeps_no_key(history, line: str):
     assert TWO not in stored
     assert "***" in history.input_hist_raw[-1]
     assert history.input_hist_raw[-1].startswith("%glm ")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "glm is sk-0123456789abcdefghij mine?",
+        'get_ipython().run_line_magic("glm", "is sk-0123456789abcdefghij mine?")',
+        "get_ipython().run_line_magic('glm', 'is sk-0123456789abcdefghij mine?')",
+        'get_ipython().run_line_magic("glm", "-p api_key=plain-0123456789 hello")',
+        "glm -t 0 -p api_key=plain-0123456789 hello",
+        "get_ipython().run_cell_magic('glm', '', 'sk-0123456789abcdefghij')",
+        "glm_chat sk-0123456789abcdefghij",
+    ],
+)
+def test_history_keeps_no_key_however_we_are_called(history, source: str):
+    """A magic needs no `%`, and a call may be written in any way."""
+    history.store_inputs(1, source)
+    assert "0123456789" not in history.input_hist_raw[-1] + history.input_hist_parsed[-1]
+    assert "***" in history.input_hist_raw[-1]
 
 
 def test_history_keeps_no_key_that_was_to_be_a_setting(history):
