@@ -7,21 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from . import history
 from .errors import ProviderError
-from .history import (
-    Answering,
-    Change,
-    Exchange,
-    answered,
-    before,
-    change,
-    check,
-    compose,
-    flat,
-    go_on_after,
-    newest,
-    undone,
-)
+from .history import Answering, Change, Exchange
 from .loop import run_sync
 from .messages import Delta, Message, Reply, Usage
 from .providers.base import Options, Provider
@@ -83,7 +71,7 @@ class Conversation:
     def messages(self) -> tuple[Message, ...]:
         """The history as messages, the system prompt first."""
         system = (Message("system", self.system),) if self.system else ()
-        return system + flat(self.exchanges)
+        return system + history.flat(self.exchanges)
 
     async def stream(
         self,
@@ -105,10 +93,10 @@ class Conversation:
         The deltas are as they came. What is to be shown is `settled_text` of the
         reply, in which a key that the far side repeats is `***`.
         """
-        check(text, self.system or "")
+        history.check(text, self.system or "")
         reply = reply or Reply()
         question = Message("user", text, tuple(images))
-        past, old = before(self.exchanges, cell)
+        past, old = history.before(self.exchanges, cell)
         if old:  # the far side cannot answer from an earlier point
             self.conversation_id = None
         try:
@@ -127,13 +115,12 @@ class Conversation:
         Raises ConfigError, at once, when the newest question got no text: then
         it is to be asked again, and an older answer is never gone on with.
         """
-        last = answered(self.newest, is_unanswered=self.is_unanswered)
-        return self._go_on(last, options, reply or Reply())
+        return self._go_on(self._last(), options, reply or Reply())
 
     async def _go_on(
         self, last: Exchange, options: Options | None, reply: Reply
     ) -> AsyncGenerator[Delta, None]:
-        past, asked = self._to_go_on(last)
+        past, asked = history.to_go_on(self.exchanges, last)
         try:
             async with aclosing(self._answer(asked, past, options, reply)) as deltas:
                 async for delta in deltas:
@@ -160,25 +147,22 @@ class Conversation:
         """Ask as `ask` does, from plain code; Ctrl-C stops it."""
         return run_sync(self.ask(text, images=images, options=options))
 
-    def _to_go_on(self, last: Exchange) -> tuple[Sequence[Exchange], Sequence[Message]]:
-        """Return what was said before *last*, and what is sent to have its answer go on."""
-        place = next((n for n, each in enumerate(self.exchanges) if each is last), None)
-        return self.exchanges[:place], (*last.messages, go_on_after(last))
-
     def preview(self, text: str, images: Sequence[str] = (), cell: str = "") -> list[Message]:
         """Return the messages that asking *text* would send, in *cell* as `stream` has it."""
-        past, _ = before(self.exchanges, cell)
+        past, _ = history.before(self.exchanges, cell)
         return self._fit(past, (Message("user", text, tuple(images)),))[0]
 
     def preview_go_on(self) -> list[Message]:
         """Return the messages that `go_on` would send. Raises ConfigError as it does."""
-        last = answered(self.newest, is_unanswered=self.is_unanswered)
-        return self._fit(*self._to_go_on(last))[0]
+        return self._fit(*history.to_go_on(self.exchanges, self._last()))[0]
 
     @property
     def newest(self) -> Exchange | None:
         """The exchange that was answered last, which `go_on` goes on with."""
-        return newest(self.exchanges, self.reply)
+        return history.newest(self.exchanges, self.reply)
+
+    def _last(self) -> Exchange:
+        return history.answered(self.newest, is_unanswered=self.is_unanswered)
 
     def fork(self, label: str | None = None) -> Conversation:
         """Return a conversation with the same past that goes its own way from here."""
@@ -198,14 +182,13 @@ class Conversation:
         """
         if self._changes:
             last = self._changes.pop()
-            self.exchanges = undone(last, self.exchanges)
+            self.exchanges = history.undone(last, self.exchanges)
             self.system = self.system if last.system is None else last.system or None
         elif self.exchanges:
             self.exchanges = self.exchanges[:-1]
         else:
             return False
-        self.conversation_id = None
-        self.is_unanswered = False
+        self.conversation_id, self.is_unanswered = None, False
         self.tell()
         return True
 
@@ -240,12 +223,10 @@ class Conversation:
 
     def become(self, other: Conversation) -> None:
         """Go on as *other*, which was loaded; `undo` brings back what was here."""
-        self._changes.append(
-            replace(change(self.exchanges, other.exchanges), system=self.system or "")
-        )
+        last = history.change(self.exchanges, other.exchanges)
+        self._changes.append(replace(last, system=self.system or ""))
         self.exchanges, self.system = other.exchanges, other.system
-        self.conversation_id = other.conversation_id
-        self.is_unanswered = False
+        self.conversation_id, self.is_unanswered = other.conversation_id, False
         self.tell()
 
     async def _answer(
@@ -303,7 +284,7 @@ class Conversation:
 
     def _change(self, exchanges: tuple[Exchange, ...]) -> None:
         if self.exchanges:
-            self._changes.append(change(self.exchanges, exchanges))
+            self._changes.append(history.change(self.exchanges, exchanges))
         self.exchanges = exchanges
         self.is_unanswered = False
         self.tell()
@@ -311,7 +292,7 @@ class Conversation:
     def _fit(
         self, exchanges: Sequence[Exchange], asked: Sequence[Message]
     ) -> tuple[list[Message], str]:
-        return compose(self.system, exchanges, asked, self.context_tokens)
+        return history.compose(self.system, exchanges, asked, self.context_tokens)
 
 
 def _take(delta: Delta, reply: Reply) -> Delta:

@@ -138,6 +138,14 @@ def go_on_after(exchange: Exchange) -> Message:
     return Message("user", _GO_ON_CHINESE if is_chinese else _GO_ON)
 
 
+def to_go_on(
+    exchanges: Sequence[Exchange], last: Exchange
+) -> tuple[Sequence[Exchange], Sequence[Message]]:
+    """Return what was said before *last*, and what is sent to have its answer go on."""
+    place = next((n for n, each in enumerate(exchanges) if each is last), None)
+    return exchanges[:place], (*last.messages, go_on_after(last))
+
+
 def compose(
     system: str | None, exchanges: Sequence[Exchange], asked: Sequence[Message], budget: int
 ) -> tuple[list[Message], str]:

@@ -21,6 +21,7 @@ from types import CodeType
 from typing import Any
 
 from .errors import PromptError
+from .messages import Reply
 
 #: Characters an expression may have; keeps a prompt full of braces quick to read.
 MAX_EXPRESSION = 10_000
@@ -59,7 +60,7 @@ class _Hole:
 def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
     """Return *template* with the value of every `{{expr}}` in *namespace* in its place.
 
-    Strings go in as they are, pictures as images, all else as `describe` says
+    Strings and replies go in as they are, pictures as images, all else as `describe` says
     it. All expressions are read before the first one runs, and none can bind a
     name in *namespace*. Raises PromptError, naming the expression, when one
     cannot be read, fails, or gives something to await.
@@ -127,18 +128,19 @@ def _insert(hole: _Hole, names: dict[str, Any], images: list[str]) -> str:
     if is_awaitable:
         if inspect.iscoroutine(value):
             value.close()  # or Python warns that nobody awaited it
-        raise PromptError(f"{hole.place} gives something to await; await it in a cell first")
+        what = f"{hole.place} gives something to await."
+        raise PromptError(what, remedy="Await it in a cell first.")
     if not picture:
-        return value if isinstance(value, str) else describe(value)
+        return str(value) if isinstance(value, (str, Reply)) else describe(value)
     images.append(picture)
     return f"[image {len(images)}]"
 
 
 def _failed(hole: _Hole, error: Exception, names: Mapping[str, Any]) -> PromptError:
     said = _attempt(lambda: str(error), "")
-    what = f"{hole.place}: {type(error).__name__}: {_cut(said, 300)}"
+    what = f"{hole.place}: {type(error).__name__}: {_cut(said, 200)}"
     if not isinstance(error, NameError):
-        return PromptError(what)
+        return PromptError(what, remedy=_LITERALLY)
     known = [name for name in (*names, *dir(builtins)) if not name.startswith("_")]
     near = difflib.get_close_matches(error.name or "", known, n=1)
     return PromptError(f"{what}; did you mean {near[0]}?" if near else what, remedy=_LITERALLY)

@@ -132,6 +132,18 @@ class State:
         conversation.context_tokens = self.config.context_tokens
         return conversation
 
+    def draft(self, label: str, model: str | None = None) -> Conversation:
+        """Return what `conversation` would, as a copy that can be changed without a trace."""
+        provider = self.provider(model)
+        real = self.conversations.get(label or DEFAULT_LABEL)
+        if real is None:
+            return self.new_conversation(label or DEFAULT_LABEL, provider)
+        draft = real.fork(real.label)
+        draft.reply, draft.is_unanswered = real.reply, real.is_unanswered
+        draft.provider = provider
+        draft.conversation_id = real.conversation_id if real.provider is provider else None
+        return draft
+
     def new_conversation(self, label: str, provider: Provider) -> Conversation:
         """Return an empty conversation that nothing refers to yet."""
         return Conversation(

@@ -28,9 +28,9 @@ ROWS = (
     "redact loop growing show.disarm show.html show.terminal "
     "wire.payload wire.growth wire.markdown wire.runs",
     "errors wire.restart wire.entries",
-    "messages config prompt wire.sse wire.codes show.blocks providers.address",
+    "messages config wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
-    "providers.sessions keys "
+    "providers.sessions keys prompt "
     "wire.blocks wire.prolonged wire.refusals wire.think wire.shaping show.remarks",
     "wire.parts history wire.answer wire.finishing wire.request show.console show.notebook "
     "providers.failures providers.llama",

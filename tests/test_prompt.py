@@ -222,7 +222,7 @@ def test_awaitable_value():
     async def fetch() -> None:
         """Do nothing."""
 
-    assert "await it in a cell first" in failure("{{ fetch() }}", fetch=fetch).what
+    assert "Await it in a cell first" in str(failure("{{ fetch() }}", fetch=fetch))
 
 
 # -- Pictures ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import closing
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..conversation import Conversation
 from ..errors import ConfigError, Interrupted, NetworkError
+from ..history import check
 from ..loop import background
 from ..messages import Delta, Reply
 from ..prompt import Filled, fill
@@ -26,32 +27,32 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
-def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | None:
+def ask(
+    state: State, shell: InteractiveShell, arguments: Arguments, names: Mapping[str, Any]
+) -> Reply | None:
     """Carry out what one `%glm` says and return the reply; None for `--dry`.
 
-    Raises GlmError, and Interrupted (a KeyboardInterrupt) when the user stops it;
-    what had come by then is on screen and in the conversation.
+    *names* are the variables where it stands. Raises GlmError, and Interrupted
+    (a KeyboardInterrupt) when the user stops it; what had come by then is on
+    screen and in the conversation.
     """
-    text = arguments.text
-    filled = Filled(text, ()) if arguments.raw else fill(text, shell.user_ns)
-    conversation = _conversation(state, arguments)
-    if bool(filled.text.strip()) == arguments.go_on:
-        raise _misuse(arguments)
+    filled = Filled(arguments.text) if arguments.raw else _filled(arguments.text, names)
+    _check_use(state, arguments, filled)
     options = _options(state, arguments)
+    cell = state.cell_key(shell)
     if arguments.dry:
-        _show_request(conversation, filled, options)
+        print(_request(_draft(state, arguments), filled, options, cell, arguments))
         return None
+    conversation = _conversation(state, arguments)
+    check(filled.text, arguments.system or conversation.system or "")
     reply = Reply()
     if arguments.go_on:
         deltas = conversation.go_on(options=options, reply=reply)
     else:
         deltas = conversation.stream(
-            filled.text,
-            images=filled.images,
-            options=options,
-            reply=reply,
-            cell=state.cell_key(shell),
+            filled.text, images=filled.images, options=options, reply=reply, cell=cell
         )
+    _set_up(conversation, arguments)
     view = _view(state, shell, arguments)
 
     def conclude() -> None:
@@ -68,11 +69,27 @@ def ask(state: State, shell: InteractiveShell, arguments: Arguments) -> Reply | 
     return reply
 
 
-def _misuse(arguments: Arguments) -> ConfigError:
-    if arguments.go_on:
+def _filled(text: str, names: Mapping[str, Any]) -> Filled:
+    try:
+        return fill(text, names)
+    except KeyboardInterrupt as interrupt:
+        what = "Stopped while a {{…}} was evaluated; nothing was sent."
+        raise Interrupted(what) from interrupt
+
+
+def _check_use(state: State, arguments: Arguments, filled: Filled) -> None:
+    """Raise ConfigError, before anything is done, when the line makes no sense."""
+    if not arguments.go_on:
+        if not filled.text.strip():
+            raise ConfigError("there is no question.", remedy="%glm your question")
+    elif filled.text.strip():
         what = "--continue goes on with the last answer and takes no question."
-        return ConfigError(what, remedy="Leave --continue out to ask it.")
-    return ConfigError("there is no question.", remedy="%glm your question")
+        raise ConfigError(what, remedy="Leave --continue out to ask it.")
+    elif arguments.new or arguments.once:
+        what = "--continue goes on with what was said, which -n and --once leave out."
+        raise ConfigError(what, remedy="Leave one of them out.")
+    elif arguments.label:
+        state.known(arguments.label)
 
 
 def _is_shown(shell: InteractiveShell, count: int) -> bool:
@@ -150,9 +167,10 @@ def _kept(reply: Reply) -> str:
 
 def _way_on(conversation: Conversation, arguments: Arguments, reply: Reply) -> str:
     """Return the command that goes on with *reply*, which has ended, or ""."""
-    last = conversation.exchanges[-1:]
-    # What `--continue` asked for is joined to the last answer, or leaves that as it is.
-    if arguments.once or not (arguments.go_on or any(each.reply is reply for each in last)):
+    newest = conversation.newest
+    # What `--continue` asked for is joined to the newest answer, or leaves that as it is.
+    is_newest = newest is not None and newest.reply is reply
+    if arguments.once or not (arguments.go_on or is_newest):
         return ""
     label = conversation.label or DEFAULT_LABEL
     named = "" if label == DEFAULT_LABEL else f"-l {quoted(label)} "
@@ -161,14 +179,25 @@ def _way_on(conversation: Conversation, arguments: Arguments, reply: Reply) -> s
 
 def _conversation(state: State, arguments: Arguments) -> Conversation:
     if arguments.once:
-        conversation = state.new_conversation("", state.provider(arguments.model))
+        return state.new_conversation("", state.provider(arguments.model))
+    return state.conversation(arguments.label, arguments.model)
+
+
+def _draft(state: State, arguments: Arguments) -> Conversation:
+    """Return a copy of the conversation as the question would find it."""
+    if arguments.once:
+        draft = _conversation(state, arguments)
     else:
-        conversation = state.conversation(arguments.label, arguments.model)
+        draft = state.draft(arguments.label, arguments.model)
+    _set_up(draft, arguments)
+    return draft
+
+
+def _set_up(conversation: Conversation, arguments: Arguments) -> None:
     if arguments.new:
         conversation.clear()
     if arguments.system is not None:
         conversation.system = arguments.system
-    return conversation
 
 
 def _options(state: State, arguments: Arguments) -> Options:
@@ -197,9 +226,15 @@ def _view(state: State, shell: InteractiveShell, arguments: Arguments) -> View:
     return view if arguments.stream else FinalView(view)
 
 
-def _show_request(conversation: Conversation, filled: Filled, options: Options) -> None:
-    messages = conversation.preview(filled.text, filled.images)
-    request = conversation.provider.prepare(
-        messages, options=options, conversation_id=conversation.conversation_id
-    )
-    print(request_text(request))
+def _request(
+    draft: Conversation, filled: Filled, options: Options, cell: str, arguments: Arguments
+) -> str:
+    """Return as text what would be sent."""
+    if arguments.go_on:
+        messages = draft.preview_go_on()
+    else:
+        messages = draft.preview(filled.text, filled.images, cell)
+    is_again = any(cell and each.cell == cell for each in draft.exchanges)
+    far_id = None if is_again else draft.conversation_id
+    request = draft.provider.prepare(messages, options=options, conversation_id=far_id)
+    return request_text(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from threading import Thread
@@ -13,6 +13,7 @@ from IPython.core.magic import (
     line_cell_magic,
     line_magic,
     magics_class,
+    needs_local_scope,
     no_var_expand,
 )
 
@@ -63,9 +64,12 @@ class GlmMagics(Magics):
         self.shell.events.unregister(_CELL_DONE, self.warm_up)
         Thread(target=_import_stack, name="glm_magic warm-up", daemon=True).start()
 
+    @needs_local_scope
     @no_var_expand
     @line_cell_magic
-    def glm(self, line: str, cell: str | None = None) -> Reply | None:
+    def glm(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> Reply | None:
         """Ask a GLM model (the help that users see is made from the flags)."""
         assert self.shell is not None  # noqa: S101, magics are always made for a shell
         refuse(line, cell or "")
@@ -77,7 +81,8 @@ class GlmMagics(Magics):
         from .cell import ask  # see `state`
         from .flags import parse
 
-        return ask(self.state, self.shell, parse(line).with_body(cell or ""))
+        names = {**self.shell.user_ns, **(local_ns or {})}
+        return ask(self.state, self.shell, parse(line).with_body(cell or ""), names)
 
     glm.getdoc = _help  # type: ignore[union-attr]  # IPython asks it before the docstring
 

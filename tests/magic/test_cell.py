@@ -10,7 +10,7 @@ import pytest
 from glm_magic import redact
 from glm_magic.config import GlmConfig
 from glm_magic.conversation import Conversation
-from glm_magic.errors import ConfigError, Interrupted, NetworkError
+from glm_magic.errors import ConfigError, GlmError, Interrupted, NetworkError
 from glm_magic.magic.cell import ask
 from glm_magic.magic.commands import run
 from glm_magic.magic.flags import parse
@@ -19,6 +19,7 @@ from glm_magic.providers.base import Request
 from glm_magic.redact import Secret
 from glm_magic.show.remarks import request_text
 from glm_magic.state import State
+from tests.planted import TWO
 from tests.scripted import ScriptedProvider, Step, says
 
 HALF = [Delta(content="Half")]
@@ -41,7 +42,7 @@ class Talk:
 
     def glm(self, line: str) -> Reply:
         """Ask as the cell `%glm line` does."""
-        return ask(self.state, self.shell, parse(line))
+        return ask(self.state, self.shell, parse(line), self.shell.user_ns)
 
     def glm_in(self, cell: str, line: str) -> Reply:
         """Ask as the notebook cell that is called *cell* does."""
@@ -96,13 +97,65 @@ def test_no_hint_where_nothing_goes_on(capsys, flags: str, script: list[Step], s
     assert "--continue" not in shown
 
 
-def test_no_hint_in_the_middle():
-    """A cell that ran again is not the last answer, which `--continue` would go on with."""
-    talk = Talk(says("One"), says("Two"), HALF, HALF)
+def test_continue_in_the_middle():
+    """A cell that ran again and was cut off is gone on with, not the answer below it."""
+    talk = Talk(says("One"), says("Two"), HALF, says(" and the rest."))
     talk.glm_in("a", "one")
     talk.glm_in("b", "two")
-    assert "" == talk.glm_in("a", "one again").way_on
-    assert "%glm --continue" == talk.glm_in("b", "two again").way_on
+    assert "%glm --continue" == talk.glm_in("a", "one again").way_on
+    talk.glm("-q --continue")
+    told = [each.answer.content for each in talk.conversation.exchanges]
+    assert ["Half and the rest.", "Two"] == told
+    sent = [message.content for message in talk.provider.sent[-1]]
+    assert ["one again", "Half"] == sent[:-1]
+
+
+def test_continue_after_undo():
+    """When the newest answer was taken back, the one before it is gone on with."""
+    talk = Talk(HALF, says("Two"), says(" and the rest."))
+    talk.glm("-q one")
+    talk.glm("-q two")
+    run(talk.state, "undo")
+    talk.glm("-q --continue")
+    assert "Half and the rest." == talk.conversation.exchanges[0].answer.content
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-n", "no question"),
+        ("-s pirate", "no question"),
+        ("-n --continue", "which -n and --once leave out"),
+        ("--once --continue", "which -n and --once leave out"),
+        ("-l typo --continue", "no conversation 'typo'"),
+        ("-s pirate --continue", "Ask it again"),
+        (f"-n -s 'a {TWO}' hi", "a key in this prompt"),
+    ],
+)
+def test_refused_line_does_nothing(line: str, said: str):
+    """What a line that is refused would have changed stays as it was."""
+    talk = Talk(says("One"), ONLY_THINKING)
+    talk.glm("-q one")
+    talk.glm("-q two")
+    Secret(TWO)
+    with pytest.raises(GlmError, match=said):
+        talk.glm(f"-q {line}")
+    assert ["main"] == list(talk.state.conversations)
+    assert 1 == len(talk.conversation.exchanges)
+    assert talk.conversation.system is None
+
+
+@pytest.mark.parametrize("flags", ["-n", "-s pirate", "-l other", "-m echo/slow", "--continue"])
+def test_dry_changes_nothing(capsys, flags: str):
+    """A look at the request leaves the conversation, its prompt and its provider alone."""
+    talk = Talk(says("One", conversation_id="far"))
+    talk.glm("-q one")
+    talk.glm(f"--dry {flags}" + ("" if "continue" in flags else " two"))
+    assert ["main"] == list(talk.state.conversations)
+    real = talk.state.conversations["main"]
+    seen = (len(real.exchanges), real.system, real.provider, real.conversation_id)
+    assert seen == (1, None, talk.provider, "far")
+    assert 1 == len(talk.provider.sent)
 
 
 def test_continue_takes_no_question():

@@ -66,10 +66,11 @@ print(len(conversation.exchanges), len(list(file.parent.iterdir())))
 @pytest.mark.parametrize(("letters", "said"), [(10, []), (10_000, ["refused"])])
 def test_full_disk(file, letters: int, said: list[str]):
     """A file that cannot grow is refused: the old one stays whole, and nothing lies beside it."""
-    file.write_text("old")
+    old = '{\n "glm_magic": 1, "old": true}'
+    file.write_text(old)
     answers = output(LIMITED, *STRICT, args=(str(file), "4096", str(letters)))
     assert [*said, "1", "1"] == answers
-    assert bool(said) == (file.read_text() == "old")
+    assert bool(said) == (file.read_text() == old)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder that is read-only")
