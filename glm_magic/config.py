@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from .errors import ConfigError
@@ -53,7 +54,11 @@ class GlmConfig(Configurable):
         config=True, env="GLM_SYSTEM"
     )
     temperature = Float(
-        None, allow_none=True, min=0, help="Sampling temperature; None leaves it to the model."
+        None,
+        allow_none=True,
+        min=0,
+        max=2,
+        help="Sampling temperature, 0 to 2; None leaves it to the model.",
     ).tag(config=True)
     max_tokens = Int(
         None, allow_none=True, min=1, help="Longest answer in tokens; None leaves it to the model."
@@ -100,6 +105,14 @@ class GlmConfig(Configurable):
             value = environment(trait.metadata.get("env", ""))
             if value and name not in kwargs and not self._is_configured(name):
                 self._set_from_environment(name, trait.metadata["env"], value)
+
+    @validate("temperature", "connect_timeout", "first_event_timeout", "idle_timeout")
+    def _check_number(self, proposal: dict[str, Any]) -> float | None:
+        value: float | None = proposal["value"]
+        least = -1.0 if proposal["trait"].name == "temperature" else 0.0
+        if value is not None and not (math.isfinite(value) and value > least):
+            raise TraitError(f"{proposal['trait'].name} is a number above 0 or None, not {value}")
+        return value
 
     def _is_configured(self, name: str) -> bool:
         return any(name in section for section in self._load_config_sections())

@@ -128,8 +128,11 @@ class BackgroundLoop:
 
         Raises RuntimeError on the background thread itself, which would wait
         for itself for ever: use `await` there. Since Python 3.12 also where the
-        main thread has ended before the first use.
+        main thread has ended before the first use. TypeError for anything that
+        is no coroutine, such as a stream.
         """
+        if not asyncio.iscoroutine(work):
+            raise TypeError(f"a coroutine is needed, such as conversation.ask(…), not {work!r}")
         try:
             self._check_thread()
             job = _Job(self.loop, work)

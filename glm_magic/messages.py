@@ -263,6 +263,10 @@ class Reply:
         """Return the reply as the assistant's entry of a history."""
         return Message("assistant", self.text, reasoning=self.reasoning, tool_calls=self.tool_calls)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, in memory or in a pickle, is of the answer, not of the screen it is on.
+        return {**vars(self), "is_shown": None, "_rest": None}
+
     def __str__(self) -> str:
         return self.text
 

@@ -84,6 +84,12 @@ def test_bad_value_in_the_environment(monkeypatch):
     [
         ("temperature", -0.1),
         ("temperature", "hot"),
+        ("temperature", 2.1),
+        ("temperature", float("nan")),
+        ("temperature", float("inf")),
+        ("connect_timeout", 0),
+        ("first_event_timeout", -1),
+        ("idle_timeout", float("nan")),
         ("max_tokens", 0),
         ("max_tokens", 1.5),
         ("think", "hard"),

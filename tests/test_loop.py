@@ -130,6 +130,13 @@ def test_run_on_its_own_thread(loop):
     assert loop.run(answer()) == 42
 
 
+@pytest.mark.parametrize("work", [5, asyncio.sleep, Source()()])
+def test_run_needs_a_coroutine(loop, work: object):
+    """Anything else is refused at once, not waited for."""
+    with pytest.raises(TypeError, match="a coroutine is needed"):
+        loop.run(work)
+
+
 def test_run_carries_the_context(loop):
     """Context variables, such as the cell an output belongs to, go along."""
     variable = contextvars.ContextVar("variable", default="unset")

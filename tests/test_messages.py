@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -303,6 +305,25 @@ def test_reply_is_shown_once(monkeypatch, is_shown):
     reply._ipython_display_()
     bundle = {"text/markdown": reply._repr_markdown_(), "text/plain": "<b>"}
     assert outputs == ([] if is_shown else [(bundle, True)])
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda reply: pickle.loads(pickle.dumps(reply)),  # noqa: S301, our own
+    ],
+)
+def test_reply_can_be_copied(twin: Callable[[Reply], Reply]):
+    """A copy has all that was said; that the screen shows the reply is not said of it."""
+    reply = Reply(is_shown=lambda: True)
+    reply.add(Delta(content="Hi", reasoning="Hm.", rest=list))
+    reply.finish("stop")
+    other = twin(reply)
+    assert (other.text, other.reasoning, other.finish_reason) == ("Hi", "Hm.", "stop")
+    assert other.is_shown is None
+    assert reply.is_shown is not None
 
 
 def test_key_in_a_reply(monkeypatch):

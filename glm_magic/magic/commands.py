@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import environment
-from ..errors import ConfigError, GlmError, tidy
+from ..errors import ConfigError, GlmError, Interrupted, tidy
 from ..loop import background, run_sync
 from ..messages import Usage
 from ..providers import models_dir, presets
@@ -28,7 +28,10 @@ def run(state: State, line: str) -> None:
         raise ConfigError(
             f"%glmcmd has no command {name!r}.", remedy=f"There are {', '.join(COMMANDS)}."
         )
-    command(state, rest)
+    try:
+        command(state, rest)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(f"%glmcmd {name or 'status'} was stopped.") from interrupt
 
 
 def status(state: State, _: str = "") -> None:

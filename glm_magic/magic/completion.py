@@ -9,7 +9,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from ..providers import presets
 from ..state import State
 from .commands import COMMANDS
-from .flags import BY_NAME
+from .flags import BY_NAME, quoted
 
 
 def complete(state: State, context: CompletionContext) -> SimpleMatcherResult:
@@ -47,7 +47,7 @@ def _after(state: State, before: str, start: str) -> Iterable[str]:
         return BY_NAME if start.startswith("-") else ()
     if flag.field == "model":
         return _models()
-    return state.conversations if flag.field == "label" else flag.choices
+    return map(quoted, state.conversations) if flag.field == "label" else flag.choices
 
 
 def _models() -> Iterator[str]:

@@ -16,10 +16,13 @@ from IPython.core.magic import (
     needs_local_scope,
     no_var_expand,
 )
+from traitlets import TraitError
+from traitlets.config import Config
 
 from ..config import GlmConfig, current
 from ..errors import GlmError
 from ..keys import refuse
+from ..redact import redact
 from .guard import guard, unguard
 from .transform import cleanup
 
@@ -112,6 +115,7 @@ def load(shell: InteractiveShell) -> None:
     """Give *shell* the magics, `%config GlmConfig`, completion and the `?` transform."""
     if _loaded(shell) is not None:
         return
+    _forget_refused(shell)
     config = current(GlmConfig(parent=shell))
     config.observe(_set_traceback, "full_traceback")
     magics = GlmMagics(shell, config)
@@ -123,6 +127,18 @@ def load(shell: InteractiveShell) -> None:
     guard(shell.history_manager)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(_matcher(magics))
+
+
+def _forget_refused(shell: InteractiveShell) -> None:
+    """Take out what `%config` or a file says that no setting takes: loading would fail on it."""
+    section = shell.config.get("GlmConfig", {})
+    trial = GlmConfig(config=Config())
+    for name, value in dict(section).items():
+        try:
+            setattr(trial, name, value)
+        except TraitError as error:
+            del section[name]
+            print(f"GlmConfig.{name} was left as it is: {redact(str(error))}")
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tokenize
 from collections.abc import Sequence
 
 _LINE = re.compile(
-    r"(?P<before>\s*(?:[\w.]+\s*=\s*)?)%glm[ \t]+(?P<text>.*?)(?P<end>\r?\n?)", re.DOTALL
+    r"(?P<before>(?:[^\n]*?=)??\s*)%glm[ \t]+(?P<text>.*?)(?P<end>\r?\n?)", re.DOTALL
 )
 # IPython also cuts at characters such as U+2028, which belong to the text.
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
@@ -25,7 +26,11 @@ def cleanup(lines: Sequence[str]) -> list[str]:
     rest = _LINES.findall("".join(lines))
     while rest:
         line = rest.pop(0)
-        if "%glm" in line and (match := _LINE.fullmatch(line)) and _is_statement(done):
+        if (
+            "%glm" in line
+            and (match := _LINE.fullmatch(line))
+            and _may_stand(done, match["before"])
+        ):
             while match["text"].endswith("\\") and rest:  # as IPython joins a magic line
                 line = line.rstrip("\r\n")[:-1] + " " + rest.pop(0).lstrip(" \t")
                 match = _LINE.fullmatch(line) or match
@@ -45,6 +50,21 @@ def _with_body(lines: Sequence[str]) -> list[str]:
     if is_ours and not "".join(lines[1:]):
         return [lines[0].rstrip("\r\n") + "\n", "\n"]
     return list(lines)
+
+
+def _may_stand(done: list[str], before: str) -> bool:
+    """Whether a magic may stand behind *before* on the line after *done*."""
+    return (not before.strip() or _is_assignment(before)) and _is_statement(done)
+
+
+def _is_assignment(before: str) -> bool:
+    source = f"{before.strip()} 0"
+    try:
+        [statement] = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return False
+    is_value = statement.end_col_offset == len(source.encode())  # and not in a comment
+    return is_value and isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign))
 
 
 def _is_statement(before: list[str]) -> bool:

@@ -357,6 +357,24 @@ def test_hostile_text_leaves_the_kernel_disarmed(loaded: Kernel, far_side: FarSi
     assert "![" not in text
 
 
+def test_load_after_a_setting_was_refused(loaded: Kernel):
+    """`%config` keeps what a setting does not take; the next load says so and leaves it out."""
+    loaded.run("%config GlmConfig.temperature = 'hot'\n%unload_ext glm_magic")
+    again = loaded.run("%load_ext glm_magic")
+    assert "GlmConfig.temperature was left as it is" in again.stream
+    assert again.error is None
+    assert "hi" in loaded.run("%glm -m echo --once hi").data[-1]["text/plain"]
+
+
+def test_names_of_a_function(loaded: Kernel):
+    """What a function has in its variables is meant there, also where the notebook has another."""
+    loaded.run("q = 'GLOBAL'")
+    cell = (
+        "def f(q):\n    r = %glm -m echo --once -q say {{q}}\n    return r.text\nprint(f('LOCAL'))"
+    )
+    assert "LOCAL" in loaded.run(cell).stream
+
+
 def test_unload_takes_everything_away(loaded: Kernel):
     """After %unload_ext there is no magic, no setting, and `?` means help again."""
     loaded.run("%unload_ext glm_magic")

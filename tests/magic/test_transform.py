@@ -79,6 +79,7 @@ TEXTS = [
     "ends in blanks  ",
     "\\n is a newline",
     "in $HOME {x} {{x}}?",
+    "is y = %glm x?",
     "cut\u2028here\x0cor\x85here?",
     "😀 \u202e \x1b[0m",
     "-q --model zai what?",
@@ -151,6 +152,23 @@ def test_assignment(run, shell):
     assert shell.user_ns["c"] == "answer to it's?"
     assert run("if 1:\n    ans = %glm where?") == ["where?"]
     assert shell.user_ns["ans"] == "answer to where?"
+
+
+@pytest.mark.parametrize(
+    "target", ["kept['a']", "kept['= %glm']", "kept['a']: object", "x = kept['a']", "[*x]", "s +"]
+)
+def test_assignment_to_anything(run, target: str):
+    """Whatever Python can assign to may stand in front of it."""
+    assert run(f"kept, s = {{}}, ''\n{target}= %glm what?") == ["what?"]
+
+
+@pytest.mark.parametrize(
+    "line", ["x = 1  # y = %glm what\\", "x = 'y = %glm what?'", "print(1, end='= %glm what?')"]
+)
+def test_no_assignment(run, shell, line: str):
+    """A comment or a string that only looks like one stays as it is."""
+    assert run(f"{line}\nlast = {len(line)}\n") == []
+    assert shell.user_ns["last"] == len(line)
 
 
 def test_answer_is_the_value_of_the_cell(run, shell, capsys):
