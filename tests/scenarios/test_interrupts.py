@@ -55,6 +55,28 @@ def test_before_the_head(loaded: Kernel, far_side: FarSide):
     assert "ok" == loaded.run("%glm again").status
 
 
+def test_in_a_command(loaded: Kernel, far_side: FarSide):
+    """A command that waits is stopped in one line too."""
+    far_side.queue(Silence(), method="GET")
+    cell = loaded.start("%glmcmd models")
+    (request,) = far_side.received()
+    assert "%glmcmd models was stopped" in stop(loaded, cell)
+    assert request.closed()
+
+
+def test_in_an_expression(loaded: Kernel, far_side: FarSide):
+    """An expression that takes long can be stopped, and nothing is sent."""
+    loaded.run("import time")
+    wait = "(print('begun', flush=True), time.sleep(600))"
+    cell = loaded.start(f"%glm hello {{{{{wait}}}}}")
+    loaded.until(lambda: "begun" in cell.stream)
+    loaded.interrupt()
+    loaded.wait(cell)
+    assert "nothing was sent" in "".join(cell.error["traceback"])
+    assert 1 == len(cell.error["traceback"])
+    assert [] == far_side.requests
+
+
 def test_between_two_tries(loaded: Kernel, far_side: FarSide):
     """A pause before a retry ends at once, and nothing more is asked."""
     far_side.queue(Status(503, {"message": "busy"}, headers={"Retry-After": "50"}))
