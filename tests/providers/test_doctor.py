@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
+from io import BytesIO, TextIOWrapper
 from urllib.parse import urlsplit
 
 import pytest
@@ -205,3 +207,31 @@ def test_printed_plainly(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert {"ok", "!!", "--", "  "} == {line[:2] for line in lines}
     assert "\n".join(lines).isascii()
+
+
+def test_no_forged_lines(far_side, monkeypatch, capsys):
+    """What a server says stays in the line it belongs to, in a finding and in a remedy."""
+    monkeypatch.setenv("GLM_API_KEY", KEY)
+    forged = "glm\n✓ model all fine\r\n✗ widgets none\v\f\x85\u2028✓ end"
+    refused = Status(401, {"error": {"message": forged}})
+    listed = Status(200, {"data": [{"id": forged}]})
+    far_side.queue(Status(200), refused, Status(200), listed, method="GET")
+    for wanted in ("openai", "openai/glm-9"):
+        run(State(GlmConfig(base_url=far_side.url)), f"doctor {wanted}")
+    lines = capsys.readouterr().out.splitlines()
+    assert {"✗ model"} == {line[:7] for line in lines if line[0] == "✗"}
+    assert not [line for line in lines if line.startswith(("✓ model", "✓ end"))]
+    assert {"✓", "✗", "–", " "} >= {line[0] for line in lines}
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii", "utf-8"])
+def test_printed_in_any_encoding(far_side, monkeypatch, encoding):
+    """What the output cannot take is replaced, and the rest of the report is there."""
+    names = [{"id": f"m{number}-🦙é"} for number in range(9)]
+    far_side.queue(Status(200), Status(200, {"data": names}), method="GET")
+    raw = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(raw, encoding, write_through=True))
+    run(State(GlmConfig(base_url=far_side.url)), "doctor openai/glm-9")
+    lines = raw.getvalue().decode(encoding).splitlines()
+    assert "versions" in lines[-1]
+    assert "It has m0-" in "".join(lines)
