@@ -45,7 +45,9 @@ def find_gguf(directory: Path | None) -> Path | None:
 
     It need not be readable: a broken one is an error where it is read, and no other answers for it.
     """
-    pulled = sorted(directory.glob("*.gguf"), key=_age) if directory else []
+    pulled: list[Path] = []
+    with suppress(OSError, ValueError):  # no such folder, or a name that none can have
+        pulled = sorted(directory.glob("*.gguf"), key=_age) if directory else []
     return pulled[-1] if pulled else _installed()
 
 

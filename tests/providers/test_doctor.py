@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from glm_magic import doctor
 from glm_magic.config import GlmConfig
-from glm_magic.doctor import Check, examine
+from glm_magic.doctor import examine
+from glm_magic.doctor_check import PATIENCE, Check
 from glm_magic.magic.commands import run
 from glm_magic.state import State
 from tests.far_side import FarSide, Redirect, Silence, Status, refused_url
@@ -19,9 +19,12 @@ from tests.far_side import FarSide, Redirect, Silence, Status, refused_url
 KEY = "sk-of-the-doctor-0123456789"
 
 
-async def checks(wanted: str = "openai", **settings: str) -> dict[str, Check]:
+async def checks(
+    wanted: str = "openai", patience: float = PATIENCE, **settings: str
+) -> dict[str, Check]:
     """Return the checks of the provider *wanted* by name, in order."""
-    async with aclosing(examine(State(GlmConfig(**settings)), wanted)) as found:
+    examined = examine(State(GlmConfig(**settings)), wanted, patience=patience)
+    async with aclosing(examined) as found:
         return {check.name: check async for check in found}
 
 
@@ -82,7 +85,8 @@ async def test_models_are_not_said(far_side):
     """A server that lists nothing leaves the question of the model open."""
     far_side.queue(Status(200), Status(404), method="GET")
     found = await checks("openai/glm-9", base_url=far_side.url)
-    assert Check("model", "open", "the server does not say whether it has glm-9") == found["model"]
+    assert "open" == found["model"].verdict
+    assert "whether it has glm-9 is not known" in found["model"].finding
 
 
 async def test_certificate():
@@ -151,23 +155,28 @@ async def test_no_address():
     assert "right" == found["versions"].verdict
 
 
-async def test_silence(far_side, monkeypatch):
-    """A server that says nothing is given up soon."""
-    monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+async def test_silence(far_side):
+    """A server that says nothing is given up soon, and no setting is said to help."""
     far_side.queue(Silence(), method="GET")
-    found = await checks(base_url=far_side.url)
+    found = await checks(base_url=far_side.url, patience=0.05)
+    assert "server is up" in found["server"].remedy
     assert "no answer within 0.05 s" == found["server"].finding
     assert "right" == found["versions"].verdict
 
 
 @pytest.mark.parametrize(
     ("script", "finding"),
-    [(Redirect("http://a.example/"), "points elsewhere"), (Status(500), "it fails (HTTP 500)")],
+    [
+        (Redirect("http://a.example/"), "points elsewhere: to a.example"),
+        (Status(500), "it fails (HTTP 500)"),
+    ],
 )
 async def test_wrong_answer(far_side, script, finding):
-    """A server that points elsewhere or fails is at fault."""
+    """A server that points elsewhere or fails where no question goes is asked for its models."""
     far_side.queue(script, method="GET")
-    assert finding in (await checks(base_url=far_side.url))["server"].finding
+    found = await checks(base_url=far_side.url)
+    assert finding in found["server"].finding
+    assert ("open", "right") == (found["server"].verdict, found["model"].verdict)
 
 
 async def test_web_stream(far_side):
