@@ -25,7 +25,7 @@ def judge(provider: OpenAIProvider, preset: Preset, sight: Sight, *, has_key: bo
     names = model_names(sight.body) if sight.status == OK else None
     if names is not None:
         return _listed(provider.model, names, provider.name)
-    if sight.status == OK or sight.is_page:
+    if sight.status == OK:
         return _no_list(url, sight)
     refused = classify(sight.status, read_json(sight.body) or {})
     if isinstance(refused, AuthenticationError) and not (has_key or "@" in url):
@@ -62,7 +62,7 @@ def _no_list(url: str, sight: Sight) -> Check:
     if status in REDIRECTS:
         finding = f"{path} points to {place_of(sight)} (HTTP {status})"
         return Check("model", "wrong", finding, "If you trust that, name it as the address.")
-    if sight.is_page:
+    if status == OK and sight.is_page:
         finding = f"{path} is a web page (HTTP {status}): a login page, another program?"
     elif status == OK:
         finding = f"what comes for {path} is no list of models"

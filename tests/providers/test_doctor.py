@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import sys
-from contextlib import aclosing
 from io import BytesIO, TextIOWrapper
 from urllib.parse import urlsplit
 
 import pytest
 
 from glm_magic.config import GlmConfig
-from glm_magic.doctor import examine
-from glm_magic.doctor_check import PATIENCE, Check
+from glm_magic.doctor_check import Check
 from glm_magic.magic.commands import run
 from glm_magic.state import State
 from tests.far_side import FarSide, Redirect, Silence, Status, refused_url
+from tests.providers.checking import checks
 
 KEY = "sk-of-the-doctor-0123456789"
-
-
-async def checks(
-    wanted: str = "openai", patience: float = PATIENCE, **settings: str
-) -> dict[str, Check]:
-    """Return the checks of the provider *wanted* by name, in order."""
-    examined = examine(State(GlmConfig(**settings)), wanted, patience=patience)
-    async with aclosing(examined) as found:
-        return {check.name: check async for check in found}
 
 
 def open_ones(found: dict[str, Check]) -> list[str]:
