@@ -63,14 +63,14 @@ class State:
         """
         setting = self.config.model
         current, default = split_name("" if setting == "auto" else setting)
+        named, wanted = split_name(model or "")
+        if named:
+            return named, wanted, "-m names it"
         why = f"GlmConfig.model is {setting}"
         if not current:
             choice = choose(self.config.base_url)
             current, why = choice.provider, choice.why
-        if not model:
-            return current, default, why
-        named, wanted = split_name(model)
-        return (named, wanted, "-m names it") if named else (current, wanted, "-m names the model")
+        return (current, wanted, "-m names the model") if model else (current, default, why)
 
     def provider(self, model: str | None = None) -> Provider:
         """Return the provider that answers for *model*, the same one as long as nothing changes."""

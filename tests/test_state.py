@@ -59,6 +59,14 @@ def test_resolve_by_address():
     assert state.resolve("glm-4")[:2] == ("openai", "glm-4")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "unix:///x"])
+def test_resolve_by_a_bad_address(address):
+    """An address of no use is said to be one, and is no matter to a provider that is named."""
+    state = State(GlmConfig(base_url=address))
+    assert ("echo", "", "-m names it") == state.resolve("echo")
+    assert ("openai", "", "the server is set to what is no http address") == state.resolve(None)
+
+
 def test_resolve_by_key(monkeypatch):
     """With nothing chosen, a vendor whose key is set answers; a bare setting is its model."""
     monkeypatch.setenv("BIGMODEL_API_KEY", "key-of-test-state")

@@ -171,9 +171,14 @@ def doctor(state: State, wanted: str) -> None:
     marks = {"right": right, "wrong": wrong, "open": unsure}
     for batch in background.iterate(examine(state, wanted)):
         for check in batch:
-            _print(f"{marks[check.verdict]} {check.name:<9}{tidy(check.finding, 200)}")
+            _print(f"{marks[check.verdict]} {check.name:<9}{_in_a_line(check.finding)}")
             if check.remedy:
-                _print(f"{' ' * len(right)} {remedy:<9}{tidy(check.remedy, 200)}")
+                _print(f"{' ' * len(right)} {remedy:<9}{_in_a_line(check.remedy)}")
+
+
+def _in_a_line(text: str) -> str:
+    """Return *text*, in which a server may have its say, so that it is no line of its own."""
+    return " ".join(tidy(text, 200).split())
 
 
 def _takes_marks(state: State) -> bool:
@@ -201,7 +206,13 @@ def _tokens(spent: Usage) -> str:
 
 
 def _print(*lines: str, with_words: bool = True) -> None:
-    print(clean(redact("\n".join(lines), with_words=with_words)))
+    print(_for_stdout(clean(redact("\n".join(lines), with_words=with_words))))
+
+
+def _for_stdout(text: str) -> str:
+    """Return *text* with a `?` for each character that the output cannot take."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 COMMANDS: dict[str, Callable[[State, str], None]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -50,7 +51,7 @@ def choose(base_url: str = "") -> Choice:
     the embedded model if it is installed, else the chatglm.cn web stream.
     """
     if url := base_url or environment("GLM_BASE_URL"):
-        return Choice("openai", f"the server is set to {host_of(normalise(url))}")
+        return Choice("openai", f"the server is set to {_place(url)}")
     for name in ("zai", "bigmodel"):
         key, variable = secret(presets()[name].keys)
         if key is not None:
@@ -58,6 +59,14 @@ def choose(base_url: str = "") -> Choice:
     if find_spec("xllamacpp") and local_file() is not None:
         return Choice("local", "no server or key is set, and the embedded model is installed")
     return Choice("chatglm", "no server, key or embedded model was found")
+
+
+def _place(url: str) -> str:
+    """Return where *url* leads; that it leads nowhere is an error where it is asked, not here."""
+    try:
+        return host_of(normalise(url))
+    except ConfigError:
+        return "what is no http address"
 
 
 def split_name(model: str) -> tuple[str, str]:
@@ -114,8 +123,10 @@ def make_provider(  # noqa: PLR0913, the settings of a connection
 
 def models_dir() -> Path:
     """Return the folder where pulled models are; it need not exist."""
+    from .models import path_of
+
     folder = environment("GLM_MODELS_DIR")
-    return Path(folder).expanduser() if folder else data_dir() / "models"
+    return path_of(folder) if folder else data_dir() / "models"
 
 
 def local_file(name: str = "") -> Path | None:
@@ -124,13 +135,14 @@ def local_file(name: str = "") -> Path | None:
     *name* is a path, the name of a pulled file, or empty for GLM_LOCAL_MODEL,
     else the newest pulled file, else the installed small model.
     """
-    from .models import find_gguf
+    from .models import find_gguf, path_of
 
     name = name or environment("GLM_LOCAL_MODEL")
     if "/" in name or name.endswith(".gguf"):
-        return Path(name).expanduser()
+        return path_of(name)
     pulled = models_dir() / f"{name}.gguf"
-    return pulled if name and pulled.exists() else find_gguf(models_dir())
+    is_there = bool(name) and os.path.lexists(pulled)  # no error for a name that is too long
+    return pulled if is_there else find_gguf(models_dir())
 
 
 def _local(name: str) -> Provider:

@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import ConfigError, GlmError
 from ..loop import leave_alone
 from ..messages import Delta
-from .models import name_of
+from .models import check_gguf, name_of
 
 #: Tokens of a prompt that are read between two looks at whether to stop: half a second on a slow
 #: machine. Larger ones are not faster on a CPU.
@@ -157,7 +157,7 @@ def _load(setup: Setup, run: Run) -> Any:
     except ImportError as error:
         msg = "the embedded model needs llama.cpp."
         raise ConfigError(msg, remedy='pip install "glm_magic[local]"') from error
-    megabytes = round(_check(setup.file) / 1e6)
+    megabytes = round(check_gguf(setup.file) / 1e6)
     run.say(Delta(progress=f"loading {name_of(setup.file)} ({megabytes} MB)…"))
     time.sleep(HEADWAY)  # xllamacpp keeps the interpreter to itself until the model is loaded
     try:
@@ -171,19 +171,6 @@ def _load(setup: Setup, run: Run) -> Any:
     # the loop answers shows that it has.
     server.handle_metrics()
     return server
-
-
-def _check(file: Path) -> int:
-    """Return the size of *file* in bytes; raises ConfigError when it is no GGUF file."""
-    try:
-        with file.open("rb") as content:
-            start = content.read(4)
-    except OSError as error:
-        msg = f"{file} cannot be read: {error.strerror}."
-        raise ConfigError(msg, remedy="Run %glmcmd pull, or correct GLM_LOCAL_MODEL.") from error
-    if start != b"GGUF":
-        raise ConfigError(f"{file} is no GGUF file.", remedy="Give the path of one that is.")
-    return file.stat().st_size
 
 
 def _params(params: Any, setup: Setup) -> Any:

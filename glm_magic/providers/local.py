@@ -11,7 +11,7 @@ from ..errors import ConfigError, ModelError, ProviderError
 from ..messages import Delta, Finish, Message, Reply, Usage
 from .base import Messages, Options, Request
 from .llama import Chunk, Run, Setup, engine_for
-from .models import find_gguf, name_of
+from .models import find_gguf, name_of, path_of
 
 #: Tokens of prompt and answer together, where the model itself allows as many.
 CONTEXT = 8192
@@ -41,7 +41,7 @@ class LocalProvider:
         context: int = CONTEXT,
     ) -> None:
         self.name = name
-        self._file = Path(path).expanduser().absolute() if path else find_gguf(None)
+        self._file = path_of(path).absolute() if path else find_gguf(None)
         self.model = name_of(self._file) if self._file else ""
         self._threads = threads or max(1, _count_cores() - 1)
         self._context = context
@@ -114,7 +114,7 @@ class LocalProvider:
         return Run(engine_for(setup), _write(messages, options))
 
     def _find(self, model: str | None) -> Path:
-        file = self._file if model in (None, "", self.model) else Path(str(model)).expanduser()
+        file = self._file if model in (None, "", self.model) else path_of(str(model))
         if file is None:
             raise ConfigError(
                 "there is no model file for the embedded model.",

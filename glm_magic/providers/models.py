@@ -35,14 +35,43 @@ _PIP = (
 )
 
 
+def path_of(name: str) -> Path:
+    """Return the path that the user wrote as *name*; `~` is the home folder."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111, no error for a stranger's ~name
+
+
 def find_gguf(directory: Path | None) -> Path | None:
-    """Return the file pulled last into *directory*, else the installed small model, else None."""
-    pulled = sorted(directory.glob("*.gguf"), key=_age) if directory else []
+    """Return the file pulled last into *directory*, else the installed small model, else None.
+
+    It need not be readable: a broken one is an error where it is read, and no other answers for it.
+    """
+    pulled: list[Path] = []
+    with suppress(OSError, ValueError):  # no such folder, or a name that none can have
+        pulled = sorted(directory.glob("*.gguf"), key=_age) if directory else []
     return pulled[-1] if pulled else _installed()
 
 
 def _age(file: Path) -> float:
-    return file.stat().st_mtime
+    for look in (file.stat, file.lstat):  # the second: a link that leads nowhere
+        with suppress(OSError):
+            return look().st_mtime
+    return 0.0
+
+
+def check_gguf(file: Path) -> int:
+    """Return the size of *file* in bytes; raises ConfigError when it is no GGUF file."""
+    remedy = "Run %glmcmd pull, or correct GLM_LOCAL_MODEL."
+    try:
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{file} is not a file.", remedy=remedy)
+        with file.open("rb") as content:
+            start = content.read(4)
+    except (OSError, ValueError) as error:  # the second: a name with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{file} cannot be read: {why}.", remedy=remedy) from error
+    if start != b"GGUF":
+        raise ConfigError(f"{file} is no GGUF file.", remedy="Give the path of one that is.")
+    return file.stat().st_size
 
 
 def _installed() -> Path | None:

@@ -16,7 +16,7 @@ from ..wire.payload import objects_of, text_of
 from ..wire.request import request_body
 from .address import OVER_TLS, is_local, normalise, origin_of
 from .base import Clocks, Options, Request
-from .bodies import read_json
+from .bodies import BLANK, read_json
 from .headers import Headers, shown
 from .reading import OK, REDIRECTS, Call, read_whole, redirected
 from .remote import RemoteProvider
@@ -77,12 +77,12 @@ class OpenAIProvider(RemoteProvider):
         url = self.base_url + "/models"
         headers = self._headers(self._key()) | self._extra_headers
         async with await self._transport.request("GET", url, headers) as answer:
-            payload = read_json(await read_whole(answer)) or {}
+            body = await read_whole(answer)
         if answer.status == OK:
-            return [name for entry in objects_of(payload, "data") if (name := text_of(entry, "id"))]
+            return model_names(body) or []
         if answer.status in REDIRECTS and not self._known_models:
             raise redirected(answer)
-        error = classify(answer.status, payload)
+        error = classify(answer.status, read_json(body) or {})
         if isinstance(error, AuthenticationError) or (error.passing and not self._known_models):
             raise error
         return []
@@ -141,6 +141,19 @@ class OpenAIProvider(RemoteProvider):
         if scheme == "http" and not is_local(self.base_url):
             what = f"a key is not sent to {host} over plain http."
             raise ConfigError(what, remedy=f"{OVER_TLS}.")
+
+
+def model_names(body: bytes) -> list[str] | None:
+    """Return the names in a list of models, or None for what is no such list.
+
+    Some servers send the list alone, without the object around it.
+    """
+    payload = read_json(body)
+    if payload is None:
+        payload = read_json(b'{"data":%b}' % body.lstrip(BLANK)) or {}
+    if not isinstance(payload.get("data", ""), list | dict | None):
+        return None
+    return [name for entry in objects_of(payload, "data") if (name := text_of(entry, "id"))]
 
 
 def _is_key(text: str) -> bool:

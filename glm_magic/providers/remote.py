@@ -15,7 +15,7 @@ from ..messages import Delta, Message, Reply
 from ..redact import hide_password
 from .address import OVER_TLS, check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
-from .headers import Headers, hidden
+from .headers import hidden
 from .http import Transport
 from .reading import GOOD, Call, read, refusal
 from .retry import pause
@@ -133,12 +133,6 @@ class RemoteProvider(ABC):
                     for delta in call.decoder.rest() if reply.has_words else ():
                         yield delta
                     raise
-
-    async def touch(self, url: str) -> int:
-        """Return the HTTP status that a GET of *url* has, without a key; raises ProviderError."""
-        headers: Headers = {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
-        async with await self._transport.request("GET", url, headers) as answer:
-            return answer.status
 
     def proxy_to(self, url: str) -> str:
         """Return the proxy in the way to *url*, or "".

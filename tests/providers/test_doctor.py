@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import sys
+from io import BytesIO, TextIOWrapper
 from urllib.parse import urlsplit
 
 import pytest
 
-from glm_magic import doctor
 from glm_magic.config import GlmConfig
-from glm_magic.doctor import Check, examine
+from glm_magic.doctor_check import Check
 from glm_magic.magic.commands import run
 from glm_magic.state import State
 from tests.far_side import FarSide, Redirect, Silence, Status, refused_url
+from tests.providers.checking import checks
 
 KEY = "sk-of-the-doctor-0123456789"
-
-
-async def checks(wanted: str = "openai", **settings: str) -> dict[str, Check]:
-    """Return the checks of the provider *wanted* by name, in order."""
-    async with aclosing(examine(State(GlmConfig(**settings)), wanted)) as found:
-        return {check.name: check async for check in found}
 
 
 def open_ones(found: dict[str, Check]) -> list[str]:
@@ -80,7 +75,8 @@ async def test_models_are_not_said(far_side):
     """A server that lists nothing leaves the question of the model open."""
     far_side.queue(Status(200), Status(404), method="GET")
     found = await checks("openai/glm-9", base_url=far_side.url)
-    assert Check("model", "open", "the server does not say whether it has glm-9") == found["model"]
+    assert "open" == found["model"].verdict
+    assert "whether it has glm-9 is not known" in found["model"].finding
 
 
 async def test_certificate():
@@ -149,23 +145,28 @@ async def test_no_address():
     assert "right" == found["versions"].verdict
 
 
-async def test_silence(far_side, monkeypatch):
-    """A server that says nothing is given up soon."""
-    monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+async def test_silence(far_side):
+    """A server that says nothing is given up soon, and no setting is said to help."""
     far_side.queue(Silence(), method="GET")
-    found = await checks(base_url=far_side.url)
+    found = await checks(base_url=far_side.url, patience=0.05)
+    assert "server is up" in found["server"].remedy
     assert "no answer within 0.05 s" == found["server"].finding
     assert "right" == found["versions"].verdict
 
 
 @pytest.mark.parametrize(
     ("script", "finding"),
-    [(Redirect("http://a.example/"), "points elsewhere"), (Status(500), "it fails (HTTP 500)")],
+    [
+        (Redirect("http://a.example/"), "points elsewhere: to a.example"),
+        (Status(500), "it fails (HTTP 500)"),
+    ],
 )
 async def test_wrong_answer(far_side, script, finding):
-    """A server that points elsewhere or fails is at fault."""
+    """A server that points elsewhere or fails where no question goes is asked for its models."""
     far_side.queue(script, method="GET")
-    assert finding in (await checks(base_url=far_side.url))["server"].finding
+    found = await checks(base_url=far_side.url)
+    assert finding in found["server"].finding
+    assert ("open", "right") == (found["server"].verdict, found["model"].verdict)
 
 
 async def test_web_stream(far_side):
@@ -205,3 +206,31 @@ def test_printed_plainly(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert {"ok", "!!", "--", "  "} == {line[:2] for line in lines}
     assert "\n".join(lines).isascii()
+
+
+def test_no_forged_lines(far_side, monkeypatch, capsys):
+    """What a server says stays in the line it belongs to, in a finding and in a remedy."""
+    monkeypatch.setenv("GLM_API_KEY", KEY)
+    forged = "glm\n✓ model all fine\r\n✗ widgets none\v\f\x85\u2028✓ end"
+    refused = Status(401, {"error": {"message": forged}})
+    listed = Status(200, {"data": [{"id": forged}]})
+    far_side.queue(Status(200), refused, Status(200), listed, method="GET")
+    for wanted in ("openai", "openai/glm-9"):
+        run(State(GlmConfig(base_url=far_side.url)), f"doctor {wanted}")
+    lines = capsys.readouterr().out.splitlines()
+    assert {"✗ model"} == {line[:7] for line in lines if line[0] == "✗"}
+    assert not [line for line in lines if line.startswith(("✓ model", "✓ end"))]
+    assert {"✓", "✗", "–", " "} >= {line[0] for line in lines}
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii", "utf-8"])
+def test_printed_in_any_encoding(far_side, monkeypatch, encoding):
+    """What the output cannot take is replaced, and the rest of the report is there."""
+    names = [{"id": f"m{number}-🦙é"} for number in range(9)]
+    far_side.queue(Status(200), Status(200, {"data": names}), method="GET")
+    raw = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(raw, encoding, write_through=True))
+    run(State(GlmConfig(base_url=far_side.url)), "doctor openai/glm-9")
+    lines = raw.getvalue().decode(encoding).splitlines()
+    assert "versions" in lines[-1]
+    assert "It has m0-" in "".join(lines)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from glm_magic import providers
-from glm_magic.errors import ConfigError
-from glm_magic.providers import choose, make_provider, presets, split_name
+from glm_magic.errors import ConfigError, GlmError
+from glm_magic.providers import choose, make_provider, models_dir, presets, split_name
 from glm_magic.providers.base import Provider
 from glm_magic.providers.chatglm import ChatGLM
 from glm_magic.providers.echo import EchoProvider
 from glm_magic.providers.local import LocalProvider
+from glm_magic.providers.models import check_gguf
 from glm_magic.providers.openai import OpenAIProvider
 from tests.far_side import refused_url
 from tests.providers.asking import QUESTION
@@ -170,3 +171,36 @@ def test_vendor_is_made_without_a_key():
     provider = make_provider("zai")
     with pytest.raises(ConfigError, match="no key for zai"):
         provider.prepare(QUESTION)
+
+
+@pytest.mark.parametrize(
+    "path", ["/gone/m.gguf", f"/{'a' * 300}.gguf", "~nobodyhere/m.gguf", "/dev/null/m.gguf", "/"]
+)
+def test_model_path_of_no_use(path):
+    """A path that leads to no file is an error of ours where the file is read, and none before."""
+    provider = make_provider(f"local/{path}")
+    with pytest.raises(GlmError):
+        check_gguf(Path(provider.prepare(QUESTION).url))
+
+
+def test_broken_link_among_the_models(tmp_path, monkeypatch):
+    """A link that leads nowhere is the model that was meant, and no other answers for it."""
+    monkeypatch.setenv("GLM_MODELS_DIR", str(tmp_path))
+    (tmp_path / "m.gguf").symlink_to("/gone/m.gguf")
+    provider = make_provider("local")
+    assert "m" == provider.model
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_gguf(Path(provider.prepare(QUESTION).url))
+
+
+def test_long_name_of_a_model():
+    """A name that no file can have is no model that was pulled."""
+    with pytest.raises(ConfigError, match="there is no model"):
+        make_provider(f"local/{'a' * 300}")
+
+
+def test_stranger_as_home_of_the_models(monkeypatch):
+    """A folder in the home of nobody holds no models, and stops no other provider."""
+    monkeypatch.setenv("GLM_MODELS_DIR", "~nobodyhere/models")
+    assert "~nobodyhere/models" == str(models_dir())
+    assert "local" == make_provider("local").name

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
 from glm_magic.errors import ConfigError
 from tests.far_side import GREETING, FarSide, Status, refused_url
-from tests.providers.asking import OPENAI, ask, fail, trust
+from tests.providers.asking import OPENAI, ask, fail, trust, tunnel
 
 pytestmark = pytest.mark.usefixtures("short_pauses", "plain_http")
 
@@ -88,25 +85,6 @@ async def test_socks_does_not_matter_on_this_machine(far_side, monkeypatch):
     """What is set for other machines is no obstacle on this one."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     assert GREETING == (await ask(OPENAI.at(far_side.url))).text
-
-
-@asynccontextmanager
-async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
-    """A proxy that connects whoever asks to *far_side*."""
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        there = await asyncio.open_connection("127.0.0.1", urlsplit(far_side.url).port)
-        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
-
-    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_tls_through_a_proxy(monkeypatch):
