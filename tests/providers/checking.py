@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from glm_magic.config import GlmConfig
 from glm_magic.doctor import examine
-from glm_magic.doctor_check import PATIENCE, Check
+from glm_magic.doctor.check import PATIENCE, Check
 from glm_magic.state import State
 
 

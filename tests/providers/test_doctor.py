@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from glm_magic.config import GlmConfig
-from glm_magic.doctor_check import Check
+from glm_magic.doctor.check import Check
 from glm_magic.magic.commands import run
 from glm_magic.state import State
 from tests.far_side import FarSide, Redirect, Silence, Status, refused_url

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from glm_magic import doctor
-from glm_magic.doctor_check import Check
+from glm_magic.doctor.check import Check
 from glm_magic.providers import presets
 from tests.providers.checking import checks
 

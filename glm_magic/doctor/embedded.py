@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .doctor_check import Check, timeout
-from .errors import GlmError
-from .messages import Message
-from .providers.models import check_gguf, name_of
-from .state import State
+from ..errors import GlmError
+from ..messages import Message
+from ..providers.models import check_gguf, name_of
+from ..state import State
+from .check import Check, timeout
 
 _TRIAL = "import sys; sys.path[:] = sys.argv[1:]; import xllamacpp"
 

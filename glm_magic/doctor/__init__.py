@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from .doctor_check import PATIENCE, Check
-from .doctor_embedded import embedded, version_of
-from .doctor_far_side import far_side
-from .providers import Preset, presets, split_name
-from .state import State
+from ..providers import Preset, presets, split_name
+from ..state import State
+from .check import PATIENCE, Check
+from .embedded import embedded, version_of
+from .far_side import far_side
 
 Checks = AsyncGenerator[Check, None]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from .doctor_check import Check, Sight, remedy_of
-from .errors import AuthenticationError
-from .providers import Preset
-from .providers.address import host_of
-from .providers.bodies import read_json
-from .providers.openai import OpenAIProvider, model_names
-from .providers.reading import OK, REDIRECTS
-from .wire.codes import classify
+from ..errors import AuthenticationError
+from ..providers import Preset
+from ..providers.address import host_of
+from ..providers.bodies import read_json
+from ..providers.openai import OpenAIProvider, model_names
+from ..providers.reading import OK, REDIRECTS
+from ..wire.codes import classify
+from .check import Check, Sight, remedy_of
 
 _BAD_REQUEST = 400
 

@@ -10,20 +10,20 @@ from contextlib import aclosing
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from .config import secret
-from .doctor_check import CONNECTING, Check, Sight, look, remedy_of, timeout
-from .doctor_models import judge, place_of
-from .errors import ConfigError, GlmError
-from .messages import Message
-from .providers import Preset
-from .providers.address import host_of, is_local
-from .providers.base import Clocks
-from .providers.headers import Headers
-from .providers.http import Transport
-from .providers.openai import OpenAIProvider
-from .providers.reading import OK, REDIRECTS
-from .providers.remote import RemoteProvider, check_plain
-from .state import State
+from ..config import secret
+from ..errors import ConfigError, GlmError
+from ..messages import Message
+from ..providers import Preset
+from ..providers.address import host_of, is_local
+from ..providers.base import Clocks
+from ..providers.headers import Headers
+from ..providers.http import Transport
+from ..providers.openai import OpenAIProvider
+from ..providers.reading import OK, REDIRECTS
+from ..providers.remote import RemoteProvider, check_plain
+from ..state import State
+from .check import CONNECTING, Check, Sight, look, remedy_of, timeout
+from .models import judge, place_of
 
 _NO_PATH = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _PATHS = {"openai": "/health", "glm": "/models", "chatglm": "/"}

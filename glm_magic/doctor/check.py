@@ -8,10 +8,10 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import GlmError, NetworkError
-from .providers.headers import Headers
-from .providers.http import Answer, Transport
-from .providers.reading import read_whole
+from ..errors import GlmError, NetworkError
+from ..providers.headers import Headers
+from ..providers.http import Answer, Transport
+from ..providers.reading import read_whole
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as timeout  # noqa: PLC0414, for the other checks
