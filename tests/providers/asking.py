@@ -83,7 +83,8 @@ def trust(far_side: FarSide, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
-    """A proxy that connects whoever asks to *far_side*."""
+    """A proxy that connects whoever asks to *far_side*; it ends with the last connection."""
+    open_ones: list[asyncio.Task[None] | None] = []
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -91,6 +92,7 @@ async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
         writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         there = await asyncio.open_connection("127.0.0.1", urlsplit(far_side.url).port)
         writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -98,3 +100,4 @@ async def tunnel(far_side: FarSide) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*filter(None, open_ones), return_exceptions=True)

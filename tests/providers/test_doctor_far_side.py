@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from glm_magic.doctor_check import PATIENCE
 from tests.far_side import FarSide, Raw, Redirect, Silence, Status, Stream
 from tests.providers.asking import trust, tunnel
 from tests.providers.checking import checks
@@ -99,9 +100,9 @@ async def test_silence_behind_tls(monkeypatch):
     with FarSide(tls=True) as far_side:
         trust(far_side, monkeypatch)
         far_side.queue(Silence(), method="GET")
-        found = await checks(base_url=far_side.url, patience=0.5)
+        found = await checks(base_url=far_side.url, patience=1.5)
     assert ("right", "wrong") == (found["TLS"].verdict, found["server"].verdict)
-    assert "no answer within 0.5 s" == found["server"].finding
+    assert "no answer within 1.5 s" == found["server"].finding
 
 
 async def test_no_handshake():
@@ -113,14 +114,17 @@ async def test_no_handshake():
     assert "server is up" in found["server"].remedy
 
 
-@pytest.mark.parametrize("script", [Silence(), Raw(b"SSH-2.0-x\r\n\r\n"), Raw(b"")])
-async def test_fault_behind_a_proxy(monkeypatch, script):
+@pytest.mark.parametrize(
+    ("script", "patience"),
+    [(Silence(), 1.5), (Raw(b"SSH-2.0-x\r\n\r\n"), PATIENCE), (Raw(b""), PATIENCE)],
+)
+async def test_fault_behind_a_proxy(monkeypatch, script, patience):
     """What fails behind a proxy that works is not the fault of the proxy."""
     with FarSide(tls=True) as far_side:
         trust(far_side, monkeypatch)
         far_side.queue(script, script, method="GET")  # a cut connection is tried once more
         async with tunnel(far_side) as proxy:
-            found = await checks(base_url=SAFE, proxy=proxy, patience=0.5)
+            found = await checks(base_url=SAFE, proxy=proxy, patience=patience)
     verdicts = [found[name].verdict for name in ("proxy", "TLS", "server")]
     assert ["right", "right", "wrong"] == verdicts
 
@@ -148,3 +152,11 @@ async def test_unknown_proxy():
     assert ("wrong", "open") == (found["proxy"].verdict, found["server"].verdict)
     assert "GlmConfig.proxy" in found["proxy"].remedy
     assert "name" not in found
+
+
+@pytest.mark.parametrize("script", [Redirect("/docs"), Status(503, "no", "text/plain")])
+async def test_root_of_a_gateway(far_side, script):
+    """What a gateway says at its root, where no question goes, is no fault."""
+    far_side.queue(script, method="GET")
+    found = await checks("chatglm", chatglm_url=far_side.url)
+    assert "open" == found["server"].verdict

@@ -200,6 +200,12 @@ async def test_models_on_a_connection_that_stays_open(far_side, monkeypatch):
     assert ["glm-x"] == await official(far_side).models()
 
 
+async def test_models_without_an_object(far_side):
+    """A list that comes alone is a list as well."""
+    far_side.queue(Status(200, [{"id": "glm-x"}]), method="GET")
+    assert ["glm-x"] == await official(far_side).models()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
