@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from glm_magic.doctor_check import PATIENCE
+from glm_magic.doctor.check import PATIENCE
 from tests.far_side import FarSide, Raw, Redirect, Silence, Status, Stream
 from tests.providers.asking import trust, tunnel
 from tests.providers.checking import checks
