@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from glm_magic import redact
 from glm_magic.config import GlmConfig
 from glm_magic.loop import run_sync
+from glm_magic.magic.commands import run
 from glm_magic.panel import export, items
 from glm_magic.panel.desk import Desk
 from glm_magic.redact import Secret
@@ -237,6 +239,19 @@ def test_nothing_drawn_does_not_keep_the_panel_busy(view: View, monkeypatch: pyt
     status = view.wait_for(lambda m: m["op"] == "status" and not m["busy"])
     assert "ZeroDivisionError" in status["error"]
     assert view.ask("send", text="two")["ok"]
+
+
+def test_a_load_is_seen(view: View, tmp_path: Path):
+    """The panel shows what `%glmcmd load` brought, and goes on with it."""
+    view.ask("send", text="one")
+    run(view.state, f"save {tmp_path / 'talk.json'}")
+    run(view.state, "reset")
+    view.ask("send", text="two")
+    run(view.state, f"load {tmp_path / 'talk.json'}")
+    view.sync()
+    assert ["one", "one"] == view.said()
+    view.ask("send", text="three")
+    assert ["one", "one", "three", "three"] == view.said()
 
 
 def test_half_a_character_is_shown_as_lost(view: View):
