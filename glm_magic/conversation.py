@@ -223,8 +223,8 @@ class Conversation:
 
     def become(self, other: Conversation) -> None:
         """Go on as *other*, which was loaded; `undo` brings back what was here."""
-        last = history.change(self.exchanges, other.exchanges)
-        self._changes.append(replace(last, system=self.system or ""))
+        last = replace(history.change(self.exchanges, other.exchanges), system=self.system or "")
+        self._changes.append(last)
         self.exchanges, self.system = other.exchanges, other.system
         self.conversation_id, self.is_unanswered = other.conversation_id, False
         self.tell()
@@ -239,7 +239,7 @@ class Conversation:
         """Send what *asked* adds to *past*, and fill *reply*."""
         self.reply = reply
         reply.host = self.provider.host
-        reply.model = (options.model if options else None) or self.provider.model
+        reply.model = redact((options and options.model) or self.provider.model, with_words=False)
         sent, notice = self._fit(past, asked)
         far_id = self.conversation_id
         if notice and not far_id:  # else the far side remembers by itself

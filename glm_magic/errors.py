@@ -165,13 +165,23 @@ class StatusError(ProviderError):
         detail: str = "",
         retry_after: float | None = None,
     ) -> None:
-        asked = f"It asks to wait {math.ceil(retry_after)} s. " if retry_after else ""
-        super().__init__(what, remedy=asked + remedy, host=host)
+        super().__init__(what, remedy=_asked(retry_after) + remedy, host=host)
         self.status = status
         self.code = tidy(code)
         self.detail = tidy(detail)
         #: Seconds the far side asks to wait, if it said.
         self.retry_after = retry_after
+
+    def wait(self, seconds: float | None) -> None:
+        """Note that the far side asks to wait so many *seconds*, unless it has said so before."""
+        if seconds is not None and self.retry_after is None:
+            self.retry_after = seconds
+            self.remedy = tidy(_asked(seconds) + self.remedy, REMEDY_CHARS)
+            self.what = tidy(self.what, MAX_CHARS - NAME_CHARS - len(self.remedy))
+
+
+def _asked(seconds: float | None) -> str:
+    return f"It asks to wait {min(math.ceil(seconds), 10**9)} s. " if seconds else ""
 
 
 class AuthenticationError(StatusError):

@@ -136,7 +136,7 @@ def _overlap(text: str, form: str) -> int:
 @cache
 def _forms(value: str) -> tuple[str, ...]:
     raw = value.encode("utf-8", "surrogatepass")
-    in_url = [quote(raw, safe=""), quote(raw)]
+    in_url = [quote(raw, safe=safe) for safe in ("", "/", "%/:=&?~#+!$,;@'")]
     in_json = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
     return (
         value,
@@ -147,6 +147,7 @@ def _forms(value: str) -> tuple[str, ...]:
         repr(value)[1:-1],
         *(value.replace("\\", "\\" * 2**depth) for depth in (1, 2, 3)),  # a repr in a repr
         html.escape(value),
+        re.sub(r"([\\\[\]`*_<>!])", r"\\\1", value),  # as our own links to sources are written
         *_in_base64(raw),
     )
 

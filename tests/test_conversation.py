@@ -23,6 +23,7 @@ from glm_magic.messages import Delta, Message, Reply, ToolCall, Usage
 from glm_magic.providers.base import Options
 from glm_magic.providers.echo import EchoProvider
 from glm_magic.redact import Secret
+from tests.planted import TWO
 from tests.scripted import ScriptedProvider, Step, says
 
 
@@ -60,6 +61,15 @@ async def asked(*questions: str, provider: ScriptedProvider | None = None) -> Co
 
 
 # -- What is sent --------------------------------------------------------------------------------
+
+
+async def test_name_of_the_model_is_masked(monkeypatch):
+    """A server that calls its model by the key does not bring it onto the screen."""
+    monkeypatch.setattr(redact, "_live", set())
+    provider = ScriptedProvider(says("Hi"))
+    provider.model = f"glm-{TWO}"
+    Secret(TWO)
+    assert "glm-***" == (await Conversation(provider).ask("one")).model
 
 
 async def test_history_goes_along():

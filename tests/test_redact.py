@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from glm_magic import redact as module
 from glm_magic.redact import MASK, Secret, has_key, hide_password, redact, settle
+from glm_magic.wire.markdown import sources
 
 KEY = 'id.7f/e+"9\\é-secret'
 
@@ -159,6 +160,14 @@ def test_password_as_it_is_sent():
     hide_password("https://u:p%40ss%79word@a.example")
     assert f"{MASK} {MASK}" == redact("p%40ss%79word p@ssyword")
     assert MASK in redact(base64.b64encode(b"u:p@ssyword").decode())
+
+
+def test_key_in_a_link_of_ours():
+    """A key in the title or the address of a source is hidden as we write it."""
+    key = "sk_live_[0123]+45/67|89{abc}="
+    Secret(key)
+    written = sources([(f"see {key}", f"https://a.example/?k={key}")])
+    assert f"- [see {MASK}](https://a.example/?k={MASK})" == redact(written)
 
 
 def test_token_as_the_user():

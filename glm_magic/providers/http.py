@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from ..errors import ConfigError, NetworkError, ProtocolError, ProviderError
 from .address import proxy_error
@@ -176,10 +177,20 @@ def _hasten(closing: Coroutine[object, None, object]) -> None:
 class _HeadFirst(ResponseHandler):
     """Reads the head of an answer before what came with it in one packet.
 
-    The library gives up both where the framing behind the head is broken.
+    The library gives up both where the framing behind the head is broken. And
+    it would take what comes between two questions for the answer to the next.
     """
 
+    def set_response_params(self, **params: Any) -> None:  # Any: the library's own
+        self._payload = None  # that of the question before
+        super().set_response_params(**params)
+
     def data_received(self, data: bytes) -> None:
+        # A head without a body has the same body each time, also before the answer itself.
+        is_answered = self._payload not in {None, EMPTY_PAYLOAD} and self._payload.is_eof()
+        if data and is_answered and self.transport is not None:
+            self.transport.close()  # nobody asked for this: the next question has its own
+            return
         start = 0
         while (blank := data.find(b"\r\n\r\n", start)) >= 0:
             super().data_received(data[start : blank + 4])

@@ -119,6 +119,7 @@ async def _read_events(
 ) -> AsyncGenerator[Delta, None]:
     sse = SSEDecoder()
     size = notices = 0
+    was_heard = False
     chunk = head
     while chunk:
         events = sse.feed(decoder.join(chunk))
@@ -126,12 +127,13 @@ async def _read_events(
             size += len(delta.content) - delta.retract
             size += len(delta.reasoning) - delta.retract_reasoning
             notices += bool(delta.notice)
+            was_heard = was_heard or bool(delta.content or delta.reasoning)
             yield delta
         _check_size(size + NOTICE_SIZE * notices + decoder.kept)
         answer.phase = _phase(decoder, answer.phase, is_heard=bool(events))
         events.clear()  # they may be large, and more are read before the next ones
         chunk = b"" if decoder.is_done else await answer.read()
-    if not (size or decoder.is_ending):  # a cut before any word: it may be asked again
+    if not (was_heard or decoder.is_ending):  # a cut before any word: it may be asked again
         answer.check_whole()
     for delta in (delta for event in sse.close() for delta in decoder.decode(event)):
         yield delta

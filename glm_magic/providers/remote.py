@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 from ..config import may_be_plain, proxy_for
-from ..errors import ConfigError, ProviderError
+from ..errors import ConfigError, ProviderError, StatusError
 from ..messages import Delta, Message, Reply
 from ..redact import hide_password
 from .address import OVER_TLS, check_proxy, host_of, is_local, origin_of
@@ -18,7 +19,7 @@ from .base import Clocks, Messages, Options, Request
 from .headers import hidden
 from .http import Transport
 from .reading import GOOD, Call, read, refusal
-from .retry import pause
+from .retry import pause, read_retry_after
 
 
 class RemoteProvider(ABC):
@@ -87,19 +88,21 @@ class RemoteProvider(ABC):
         history = [Message.of(message) for message in messages]
         wanted = options or Options()
         reply = Reply(host=self.host)
-        tried = 0
+        tried, was_heard = 0, False  # also what was taken back was heard
         while True:
             try:
                 await self._get_ready(wanted)
                 call = self._call(history, wanted, conversation_id)
                 async with aclosing(self._exchange(call, reply)) as deltas:
                     async for delta in deltas:
+                        was_heard = was_heard or bool(delta.content or delta.reasoning)
                         reply.add(delta)
                         yield delta
             except ProviderError as error:
                 error.host = error.host or self.host
                 error.partial = reply
-                seconds = self._pause(error, tried)
+                is_over = was_heard or tried >= self.retries
+                seconds = None if is_over else pause(error, tried)
                 if seconds is None:
                     raise
                 why = f"{self.host}: {error.what}"
@@ -110,10 +113,6 @@ class RemoteProvider(ABC):
                 async for delta in remarks:
                     reply.add(delta)
                     yield delta
-
-    def _pause(self, error: ProviderError, tried: int) -> float | None:
-        was_heard = error.partial is not None and error.partial.has_words
-        return None if was_heard or tried >= self.retries else pause(error, tried)
 
     async def _exchange(self, call: Call, reply: Reply) -> AsyncGenerator[Delta, None]:
         for notice in call.request.notices:
@@ -129,9 +128,11 @@ class RemoteProvider(ABC):
                 try:
                     async for delta in deltas:
                         yield delta
-                except ProviderError:
+                except ProviderError as error:
                     for delta in call.decoder.rest() if reply.has_words else ():
                         yield delta
+                    if isinstance(error, StatusError):
+                        error.wait(read_retry_after(answer.headers, time.time()))
                     raise
 
     def proxy_to(self, url: str) -> str:

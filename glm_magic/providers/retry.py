@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from ..errors import ProviderError, StatusError
@@ -45,6 +46,9 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _seconds_until(date: str, now: float) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+        when = parsedate_to_datetime(date)
+        if when.tzinfo is None:  # the oldest of the three forms names no zone; it is always UTC
+            when = when.replace(tzinfo=timezone.utc)
+        return max(0.0, when.timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None

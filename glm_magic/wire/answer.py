@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from ..errors import tidy
 from ..growing import GrowingText
 from ..messages import Delta, ToolCall
 from .payload import JSON, object_of, odd_kind, read_object, text_of, texts_in
@@ -96,7 +97,7 @@ class Answer:
         return text
 
     def _note(self, odd: list[str]) -> None:
-        self.unknown += [kind[:_KIND_SIZE] for kind in odd]
+        self.unknown += [tidy(kind, _KIND_SIZE) for kind in odd]
 
 
 def delta_of(choice: JSON) -> JSON:
@@ -175,17 +176,19 @@ class _Call:
         self._arguments: list[str] = []
 
     def add(self, fragment: JSON) -> int:
-        """Take in *fragment* and return the length of its arguments."""
+        """Take in *fragment* and return how many characters of it are kept."""
         function = object_of(fragment, "function")
         arguments: Any = function.get("arguments")  # Any: a JSON value of any type
+        before = len(self._id) + len(self._name)
         self._id = self._id or text_of(fragment, "id")
         self._name = self._name or text_of(function, "name")
+        named = len(self._id) + len(self._name) - before
         if isinstance(arguments, dict):
             arguments = json.dumps(arguments, ensure_ascii=False)
         if not isinstance(arguments, str):
-            return 0
+            return named
         self._arguments.append(arguments)
-        return len(arguments)
+        return named + len(arguments)
 
     def is_whole(self, *, may_be_empty: bool) -> bool:
         text = "".join(self._arguments)

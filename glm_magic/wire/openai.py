@@ -135,7 +135,8 @@ class OpenAIDecoder:
         deltas = [delta for one in choices for delta in self._choose(*one, id_)]
         if usage is None or any(says_something(delta) for _, delta in choices):
             return deltas
-        is_last = any(choice.get("finish_reason") for choice, _ in choices)
+        ours = (each for each, _ in choices if number_of(each) == self._choice)
+        is_last = self._finishing.has_reason and any(each.get("finish_reason") for each in ours)
         return deltas + self._end() if is_last and not self._is_done else deltas
 
     def _choose(self, choice: JSON, delta: JSON, chunk_id: str) -> list[Delta]:

@@ -21,6 +21,7 @@ from tests.providers.asking import CHATGLM, OPENAI, WIRES, Wire
 
 ROOT = Path(__file__).parents[2]
 PIECE = "word " * 2**14
+NAME = "n" * 2**20
 ASCII = "0123456789" * 10**6
 #: One character has Python take four bytes for each of them; an event may have 16 MiB.
 WIDE = "😀" + "0123456789" * 1_677_000
@@ -49,6 +50,16 @@ def growing(wire: Wire) -> list[bytes]:
     """Return a stream of WIDE in eight steps."""
     step = len(WIDE) // 8
     return wire.stream([WIDE[at : at + step] for at in range(0, len(WIDE), step)])
+
+
+def named(wire: Wire) -> Iterator[bytes]:
+    """Yield frames in which each part has a name and a type of its own, of a mebibyte."""
+    for n in range(100):
+        name = f"{n}{NAME}"
+        odd = {"type": name, "status": "init"}
+        part = chatglm_part("text", "Hi")
+        yield event(chatglm_frame({**part, "logic_id": name, "content": [*part["content"], odd]}))
+    yield event(chatglm_frame(chatglm_part("text", "Hi", status="finish"), "finish"))
 
 
 def endless(wire: Wire) -> Iterator[bytes]:
@@ -141,6 +152,17 @@ LARGE = (
         "blanks without end",
         lambda wire: openai_events(repeat("\n" * 2**20)),
         "16 MiB",
+        wires=(OPENAI,),
+    ),
+    Large("names of 1 MiB", named, wires=(CHATGLM,)),
+    cut_off(
+        "names of tool calls without end",
+        lambda wire: (
+            event(openai_chunk({"tool_calls": [{"index": n, "function": {"name": NAME}}]}))
+            for n in count()
+        ),
+        "16 MiB",
+        text="",
         wires=(OPENAI,),
     ),
     cut_off(

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from glm_magic.loop import background
-from tests.far_side import GREETING, FarSide, Raw, Status, Stream, openai_stream
-from tests.providers.asking import OPENAI, ask, fail
+from tests.far_side import GREETING, FarSide, Gate, Raw, Status, Stream, openai_stream
+from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
+from tests.providers.asking import CHATGLM, OPENAI, Wire, ask, fail
 
 
 @pytest.fixture
@@ -33,6 +34,22 @@ async def test_kept_inside_with(far_side, wire):
         assert not far_side.requests[1].closed_by_client.is_set()
     assert [1, 1] == connections(far_side)
     assert await asyncio.to_thread(far_side.requests[1].closed)
+
+
+async def test_what_nobody_asked_for(far_side, wire):
+    """What comes on a kept connection between two questions is no answer to the second."""
+    body = b"".join(wire.stream("Stale."))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+    first = b"".join(wire.stream("First."))
+    gate = Gate()
+    stale = head % len(body) + body
+    far_side.queue(Raw([head % len(first) + first, gate, stale], end="hold"))
+    async with wire.at(far_side.url) as provider:
+        assert "First." == (await ask(provider)).text
+        gate.open()
+        assert await asyncio.to_thread(far_side.requests[0].closed)
+        assert GREETING == (await ask(provider)).text
+    assert [1, 2] == connections(far_side)
 
 
 @pytest.mark.usefixtures("_clean_background")
@@ -127,3 +144,44 @@ def test_nothing_left_open(far_side):
     gc.collect()  # pytest turns a warning of a destructor into a failure of this test
     assert far_side.requests[0].closed()
     assert far_side.requests[1].closed()
+
+
+@pytest.mark.parametrize(
+    ("wire", "events"),
+    [
+        (
+            OPENAI,
+            [
+                event(
+                    {**openai_chunk({}), "choices": [{"index": 1, "delta": {"content": "Shown."}}]}
+                ),
+                event(openai_chunk({})),
+                event({"error": {"code": "1302", "message": "slow"}}),
+            ],
+        ),
+        (
+            CHATGLM,
+            [
+                event(chatglm_frame(chatglm_part("text", "Shown."))),
+                event(chatglm_frame(chatglm_part("text", "【3†source】", status="finish"), "init")),
+                event({"status": "error", "last_error": {"code": 10024, "message": "busy"}}),
+            ],
+        ),
+    ],
+)
+async def test_shown_and_taken_back(far_side, wire: Wire, events: list[bytes]):
+    """A text that was shown is not asked for again, though nothing of it has stayed."""
+    far_side.queue(Stream(events))
+    await fail(wire.at(far_side.url))
+    assert 1 == len(far_side.requests)
+
+
+async def test_json_refusal_that_asks_to_wait(far_side):
+    """A pause that a refusal under a good status asks for is kept to as any other."""
+    refused = Status(
+        200, {"error": {"code": "1302", "message": "slow"}}, headers={"Retry-After": "3600"}
+    )
+    far_side.queue(refused)
+    error = await fail(OPENAI.at(far_side.url))
+    assert (1, 3600.0) == (len(far_side.requests), error.retry_after)
+    assert "wait 3600 s" in str(error)

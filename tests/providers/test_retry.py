@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,18 @@ def test_far_side_asks(asked: float, seconds: float | None):
 def test_retry_after(value: str, seconds: float | None):
     """The header holds seconds or a date; anything else is as if it were not there."""
     assert seconds == read_retry_after({"Retry-After": value}, NOW)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be changed there")
+def test_date_without_a_zone(monkeypatch):
+    """The oldest form of a date, which names no zone, is UTC wherever the user is."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert 30.0 == read_retry_after({"Retry-After": "Sun Nov  1 00:00:30 2026"}, NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_no_retry_after():

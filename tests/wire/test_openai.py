@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glm_magic import redact
 from glm_magic.errors import (
     FilterError,
     ModelError,
@@ -17,12 +18,14 @@ from glm_magic.errors import (
     StatusError,
 )
 from glm_magic.messages import Delta, ToolCall, Usage
+from glm_magic.redact import Secret
 from glm_magic.wire.finishing import TRUNCATED
 from glm_magic.wire.openai import OpenAIDecoder, read_answer
 from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
 from tests.wire.streams import DONE, OPENAI, chunk, cut_at, event, outcome, play, reply_of, sse
 
 USAGE = Usage(7, 3)
+KEY = "sk-0123456789abcdef-ABCDEF-9876543210-ABCDEFGHI"
 
 
 def answer(*pieces):
@@ -359,6 +362,35 @@ def steps(*payloads):
         deltas = decoder.decode(event(payload if payload == "[DONE]" else json.dumps(payload)))
         states.append((decoder.is_ending, decoder.is_done))
     return states, deltas
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        chunk("", "null", usage={"prompt_tokens": 7, "completion_tokens": 3}),
+        {
+            **chunk("", "stop", usage={"prompt_tokens": 7, "completion_tokens": 3}),
+            "choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}],
+        },
+    ],
+    ids=["no reason", "of another answer"],
+)
+def test_usage_before_the_end(early):
+    """Usage beside a reason that is none, or another answer's, is not the end."""
+    reply = answer(sse(chunk("Hel"), early, chunk("lo"), chunk("", "stop")), DONE)
+    assert ("Hello", "stop") == (reply.text, reply.finish_reason)
+
+
+@pytest.mark.parametrize("kind", ["x" * 22 + KEY, KEY])
+def test_unknown_type_that_is_a_key(monkeypatch, kind: str):
+    """A name that is cut is masked before it is."""
+    monkeypatch.setattr(redact, "_live", set())
+    Secret(KEY)
+    odd = {"content": [{"type": kind}, {"type": "zzz"}]}
+    delta = {**chunk(""), "choices": [{"index": 0, "delta": odd}]}
+    reply = answer(sse(chunk("Hi"), delta, chunk("", "stop")), DONE)
+    assert "zzz" in str(reply.notices)
+    assert KEY[:10] not in str(reply.notices)
 
 
 def test_end_with_usage():
