@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from .payload import JSON, odd_kind
+from .payload import JSON, odd_kind, text_of
+
+#: So many characters of a name are looked at: any is far shorter.
+NAME_SIZE = 200
 
 #: The types with a text that grows, and where it stands.
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -25,6 +30,19 @@ def entries_of(part: JSON) -> list[JSON]:
         for entry in entries
         if entry is not None
     ]
+
+
+def numbered(part: JSON) -> Iterator[tuple[str, int, JSON]]:
+    """Yield each entry with its type and its place among those of that type.
+
+    By the place among all of them it would be another one as soon as a
+    thinking comes in front of it, or goes.
+    """
+    counts: Counter[str] = Counter()
+    for entry in entries_of(part):
+        kind = text_of(entry, "type")[:NAME_SIZE]
+        yield kind, counts[kind], entry
+        counts[kind] += 1
 
 
 def _entry_of(entry: object, part: JSON) -> JSON:

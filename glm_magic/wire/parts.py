@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..growing import GrowingText
 from ..messages import Delta
 from .blocks import BlockText, Key
-from .entries import FIELDS, entries_of, odd_text
+from .entries import FIELDS, NAME_SIZE, numbered, odd_text
 from .growth import Growth
 from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _FINAL = ("finish", "done")
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
-#: What an item takes beside its text, in characters, and so many of its names.
-_ITEM_SIZE, _NAME_SIZE = 1000, 200
+#: What an item takes beside its text, in characters.
+_ITEM_SIZE = 1000
 #: Characters that may be written anew for each that comes: where the end of a long text is to be
 #: taken back at every frame, the changes of several frames are written at once.
 _WORTH = 16
@@ -204,9 +204,9 @@ class Transcript:
         return Delta(content.content, reasoning.content, content.retract, reasoning.retract)
 
     def _take(self, position: int, part: JSON) -> Iterator[_Change]:
-        segment = text_of(part, "logic_id")[:_NAME_SIZE] or f"#{position}"
-        for index, entry in enumerate(entries_of(part)):
-            key = Key(segment, index, text_of(entry, "type")[:_NAME_SIZE])
+        segment = text_of(part, "logic_id")[:NAME_SIZE] or f"#{position}"
+        for kind, number, entry in numbered(part):
+            key = Key(segment, number, kind)
             is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
             if key.kind in FIELDS:
                 yield _Change(key, self._take_text(key, entry, is_final=is_final))
@@ -236,7 +236,7 @@ class Transcript:
             self._place(key)
         item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
         if not text and (odd := odd_text(entry, key.kind)):
-            self._unknown[key._replace(kind=odd[:_NAME_SIZE])] = None
+            self._unknown[key._replace(kind=odd[:NAME_SIZE])] = None
         was_huge = item.is_huge
         take = item.finish if is_final else item.grow
         added = take(text, self._growth)

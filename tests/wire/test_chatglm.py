@@ -43,6 +43,20 @@ def shown(*frames):
     return reply.reasoning, reply.text, reply.finish_reason, reply.notices
 
 
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [frame(text("Hel")), frame(text("Hello")), frame(think("Hm"), text("Hello world"))],
+        [frame(think("Hm"), text("Hel")), frame(think("Hm"), text("Hello")), frame(text("Hello"))],
+    ],
+    ids=["comes", "goes"],
+)
+def test_thinking_in_front_of_a_text(frames):
+    """A text is the same one though a thinking came in front of it, or went."""
+    last = frame(text("Hello world"), status="finish", part="finish")
+    assert "Hello world" == answer(*frames, last).text
+
+
 END = {"conversation_id": "k1", "status": "finish", "last_error": {}, "parts": []}
 FENCE = "```"
 TOOLS = f"""- [A \\[page\\]](https://example.org/a)
