@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from ..history import Exchange
 from ..redact import redact
-from ..show.blocks import BlockSplitter
 from ..show.disarm import disarm
+from ..show.grammar import parse
 from ..wire.think import whole
 
-_PYTHON = re.compile(r"(`{3,}|~{3,}) *(?:python|py|ipython)3? *\n(.*?)\n?\1\s*", re.DOTALL | re.I)
+_PYTHON = re.compile(r"(?:python|py|ipython)3?(?:\s|$)", re.I)
+_LINE_END = re.compile(r"\r\n?")
 
 
 def to_markdown(exchanges: Iterable[Exchange]) -> str:
@@ -68,20 +69,21 @@ def _quote(exchange: Exchange) -> str:
 
 def _cells(exchange: Exchange, name: str) -> Iterator[dict[str, object]]:
     yield _cell("markdown", disarm(_quote(exchange)), name)
-    splitter = BlockSplitter()
-    prose = ""
-    count = 0
-    for block in [*splitter.feed(exchange.answer.content), splitter.tail]:
-        code = _PYTHON.fullmatch(block)
-        if code is None:
-            prose += block
-            continue
-        if prose.strip():
-            yield _cell("markdown", disarm(prose), f"{name}-{(count := count + 1)}")
-        yield _cell("code", code[2], f"{name}-{(count := count + 1)}")
-        prose = ""
-    if prose.strip():
-        yield _cell("markdown", disarm(prose), f"{name}-{count + 1}")
+    pieces = ((kind, text) for kind, text in _pieces(exchange.answer.content) if text.strip())
+    for number, (kind, text) in enumerate(pieces, 1):
+        yield _cell(kind, text if kind == "code" else disarm(text), f"{name}-{number}")
+
+
+def _pieces(markdown: str) -> Iterator[tuple[str, str]]:
+    """Yield the Python of *markdown* as code, and what stands between as Markdown."""
+    text = _LINE_END.sub("\n", markdown)
+    lines, done = text.split("\n"), 0
+    for node in parse(text).children:
+        if node.type == "fence" and node.map and _PYTHON.match(node.info.strip()):
+            yield "markdown", "\n".join(lines[done : node.map[0]])
+            yield "code", node.content.removesuffix("\n")
+            done = node.map[1]
+    yield "markdown", "\n".join(lines[done:])
 
 
 def _cell(kind: str, source: str, name: str) -> dict[str, object]:

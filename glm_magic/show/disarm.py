@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LISTS = {"bullet_list", "ordered_list"}
 _CODE = {"fence", "code_block"}
 _INFO = re.compile(r"(?!mermaid)[\w+#.-]{1,40}", re.I | re.A)  # mermaid is run by its viewers
+_LONG_RUN = re.compile("`{100}(?=`)")
 # What starts a formula for JupyterLab even in code, if the code stands in a list or a quote.
 _OPENS_FORMULA = re.compile(r"\$|\\begin\{|\\\\[(\[]")
 # A line that would be a list, a definition, a heading, a quote, a rule or part of a table.
@@ -47,7 +48,7 @@ def disarm(markdown: str) -> str:
     if not markdown.strip():
         return ""
     tree = parse(markdown.replace(BREAK, ""))
-    code = "\n".join(node.content for node in _code_in(tree))
+    code = "\n".join(_calm(node.content) for node in _code_in(tree))
     # One length for all fences: where a viewer loses one, the next still ends the code.
     fence = max(["``", *re.findall("`+", code)], key=len) + "`"
     return _blocks(tree.children, fence)
@@ -76,7 +77,12 @@ def _rule(node: Node, _fence: str) -> str:
 
 def _code(node: Node, fence: str) -> str:
     info = _INFO.match(node.info.strip())
-    return f"{fence}{info[0] if info else ''}\n{node.content.removesuffix(chr(10))}\n{fence}"
+    return f"{fence}{info[0] if info else ''}\n{_calm(node.content.removesuffix(chr(10)))}\n{fence}"
+
+
+def _calm(code: str) -> str:
+    """Return *code* with a joiner in runs of backquotes that no code has: all fences are longer."""
+    return _LONG_RUN.sub("\\g<0>\u2060", code)
 
 
 def _formula(node: Node, _fence: str) -> str:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
     from markdown_it.tree import SyntaxTreeNode as Node
 
 #: A longer formula is text: this bounds the search for the end of one that has none.
 LONGEST_FORMULA = 8000
 #: Levels of lists and quotes that are read; what is nested deeper is left out.
 DEEPEST = 100
+#: Levels of emphasis and links in one text.
+DEEPEST_SPAN = 50
 
 OPENING = re.compile(r"\$\$?|\\\(|\\\[|\\begin\{([A-Za-z]+\*?)\}")
 _CLOSINGS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
@@ -33,6 +36,8 @@ _ACTS = re.compile(
     r"|[gex]?def|let|futurelet|(?:re)?new(?:command|environment)|provide\w+|Declare\w+"
     r"|Newextarrow)(?![A-Za-z])"
 )
+# A backslash that is itself escaped leaves the percent sign alone.
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
 # JupyterLab counts braces without these, and reads on to another `$` while one is open.
 _NO_BRACE = re.compile(r"\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]", re.I)
 
@@ -44,7 +49,23 @@ def parse(markdown: str) -> Node:
     """
     from markdown_it.tree import SyntaxTreeNode  # 20 ms that only shown text needs
 
-    return SyntaxTreeNode(_parser().parse(markdown))
+    tokens = _parser().parse(markdown)
+    for token in tokens:
+        token.children = _shallow(token.children or [], 0) or token.children
+    return SyntaxTreeNode(tokens)
+
+
+def _shallow(tokens: list[Token], depth: int) -> list[Token]:
+    """Return the *tokens* of a text at *depth* without the marks that are nested too deep."""
+    kept: list[Token] = []
+    for token in tokens:
+        depth -= token.nesting < 0
+        inner = _shallow(token.children or [], depth + 1)  # of an image
+        token.children = inner or token.children
+        is_deep = depth >= DEEPEST_SPAN and bool(token.nesting or inner)
+        kept += inner if is_deep else [token]
+        depth += token.nesting > 0
+    return kept
 
 
 @cache
@@ -173,9 +194,16 @@ def _push(
 ) -> None:
     """Add a token of the first of *kinds* for a formula, or of the second for one shown as code."""
     formula, code = kinds
-    token = state.push(formula if _is_harmless(tex) else code, "", 0)
+    bare = _without_comments(tex)  # what is written is what has to be harmless
+    is_formula = bare != "" and _is_harmless(tex) and _is_harmless(bare)
+    token = state.push(formula if is_formula else code, "", 0)
     token.markup = "$" if opening[0] in {"$", "\\("} else "$$"
-    token.content = tex.replace("\n", " ") if token.type == "code_inline" else tex
+    shown = bare if is_formula else tex
+    token.content = shown.replace("\n", " ") if token.type == "code_inline" else shown
+
+
+def _without_comments(tex: str) -> str:
+    return _COMMENT.sub(r"\1", tex).strip().rstrip("\\ \t\n")
 
 
 def _is_harmless(tex: str) -> bool:

@@ -26,7 +26,7 @@ BREAK = f"~~{_JOINER}~~"
 _SPECIAL = re.compile(
     r"<(?![\s\d=])|&(?=#?\w+;)|[`$]"
     r"|\\(?:(?=[(\[]|begin\{)|(?=[!-/:-@[-`{-~])|\Z)"
-    r"|(?<!\s)\*|\*(?!\s)|(?<!\w)_+|_+(?!\w)|(?<!\s)~|~(?!\s)"
+    r"|(?<!\s)\*|\*(?!\s)|(?<!\w)_+|(?<!_)_+(?!\w)|(?<!\s)~|~(?!\s)"
     r"|\](?=[(\[:])|!(?=\[)"
 )
 _ENTITIES = {"<": "&lt;", "&": "&amp;", "`": "&#96;"}
@@ -76,8 +76,7 @@ def write_text(node: Node, *, hard: str = "\\\n", soft: str = "\n") -> str:
 
 def write_tex(tex: str) -> str:
     """Return *tex* meaning the same, and safe where a viewer does not take it for a formula."""
-    lines = [line.strip() for line in re.sub(r"(?<!\\)%.*", "", tex).split("\n")]
-    text = "\n".join(filter(None, lines))
+    text = "\n".join(filter(None, (line.strip() for line in tex.split("\n"))))
     text = re.sub(r"\n(?![\\&({A-Za-z])", " ", text)  # a line such as `= b` would make a heading
     return _TEX_GAPS.sub(" ", text.replace('"', "\u201d"))
 

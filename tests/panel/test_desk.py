@@ -404,6 +404,26 @@ def test_export(view: View):
     assert "print(text)" in book["cells"][2]["source"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Here:\n\n```python\nx = 1\n```\n\nThat is all.",
+        "```python\nx = 1\n`````\n",
+        "  ```Python3 title=a\n  x = 1\n  ```",
+        "```py\r\nx = 1\r\n```\r\n",
+        "~~~ipython\nx = 1",
+    ],
+)
+def test_python_becomes_a_cell(view: View, text: str):
+    """Each block of Python is a code cell in the notebook, to the letter, wherever it stands."""
+    view.ask("send", text=text)
+    book = json.loads(view.ask("export", kind="notebook")["value"]["text"])
+    assert ["x = 1"] == [c["source"] for c in book["cells"] if c["cell_type"] == "code"]
+    shown = "".join(c["source"] for c in book["cells"][1:] if c["cell_type"] == "markdown")
+    assert ("That is all." in text) == ("That is all." in shown)
+    assert "x = 1" not in shown
+
+
 def test_an_open_fence_ends_with_its_answer(view: View):
     """What is asked behind an answer that broke off in its code is no part of that."""
     view.ask("send", text="```python\nprint(1)")

@@ -31,6 +31,7 @@ PIECES = (
     *("<img src=x onerror=a>", "`<img src=x>`", "``<img src=y>``", '$x" onclick="y$'),
     *("`a* <img src=k>`", "`a~~ <img src=k>`", "``b`~~ <img src=l>``", "` <img src=p>`"),
     *("`a](http://x) <img src=u>`", "``a`](http://x) <img src=u>``", "`\\end{a}<img src=m>`"),
+    *("%", "$%a$", "\\(%\\)", "$\\$%a$", "$a\\ %b$", "\\\\%", "`$a <img src=x>`"),
     *("`$ <img src=s>`", "``` a``b <img src=v>```", "`` ` <img src=o> ``", "`| <img src=q>`"),
     *("\n```html\n<img src=z>\n```\n", "\n> ```\n> $\n> ```\n", '](http://a "t`")'),
     *(
@@ -56,6 +57,59 @@ def test_viewers_do_act(viewer, markdown):
 def test_a_formula_in_an_address_would_act():
     """JupyterLab puts a formula back into the attribute it stood in, quotes and all."""
     assert actors(jupyterlab('[x](<http://a.example/$" onclick="y$>)'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$%x$ `$a <img src=x onerror=alert(1)>`",
+        "\\(%\\)`$ <img src=http://fetch.example/q>`",
+        "$\\$%b$`$ <img src=x>`",
+        "$a\\ %b$ `$ <img src=x>`",
+        "$\\\\%x$ `$ <img src=x>`",
+    ],
+)
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_comment_in_a_formula(viewer, text):
+    """A formula that is one only with its comment is none: its dollar signs would meet others."""
+    assert [] == actors(viewer(disarm(text)))
+
+
+def test_commands_between_comments():
+    """What stands between two formulas of nothing but a comment is no formula either."""
+    text = disarm(r"$%x$ \href{http://evil.example/}{click} \def\a{b} $%x$")
+    assert "$" not in text
+
+
+def test_comment_behind_a_line_end():
+    """The two backslashes that end a line of a formula are not what escapes a percent sign."""
+    text = disarm("$$\n\\begin{align}\na &= b \\\\% first\n= c\n\\end{align}\n$$")
+    assert "first" not in text
+    assert "= c" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*a " * 300 + "b" + " c*" * 300,
+        "*" * 1000 + "b" + "*" * 1000,
+        "[*a " * 300 + "b" + "*](http://x)" * 300,
+        "![" * 300 + "b" + "](http://x)" * 300,
+        "![*a " * 300 + "b" + "*](http://x)" * 300,
+        "> " * 99 + "*a " * 300 + "b" + " c*" * 300,
+    ],
+)
+def test_marks_nested_without_end(text: str):
+    """However deep they are nested, the words are shown."""
+    assert "b" in disarm(text)
+
+
+def test_longest_fence():
+    """Code of nothing but backquotes does not have all other code take as many."""
+    ticks, blocks = "`" * 20_000, "~~~\nx\n~~~\n" * 2_000
+    shown = disarm(f"~~~\n{ticks}\n~~~\n{blocks}")
+    assert ticks == shown.split("\n")[1].replace("\u2060", "")
+    assert len(shown) < 500_000
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
