@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from ..errors import ProtocolError
 from ..redact import redact
-from ..wire.payload import is_swarm
+from ..wire.payload import JSON, is_swarm, object_in
+from ..wire.sse import SSEDecoder
 
 Kind = Literal["json", "page", "events", "packed"]
 
@@ -18,6 +19,8 @@ BLANK = b"\xef\xbb\xbf \t\r\n"
 #: How gzip and zstd begin, where the library does not know the name for them.
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 UNPACKED_REMEDY = "Something on the way packs what should come as it is: a proxy, a gateway?"
+#: What may be missing from an error that is cut off, mostly in words that are too long.
+_ENDS = ("", "}", '"}', '"}}', '"}]', '"}}]')
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -51,6 +54,18 @@ def read_json(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def error_in(body: bytes) -> JSON | None:
+    """Return the JSON object of an error page, out of what gateways put it in, or None.
+
+    It may be in events, lists and JSON texts, and its end may be missing.
+    """
+    sse = SSEDecoder()
+    events = [event.raw for event in (*sse.feed(body), *sse.close())]
+    texts = [raw.decode("utf-8-sig", "replace") for raw in (body, *events)]
+    found = (object_in(text + end) for text in texts for end in _ENDS)
+    return next((each for each in found if each is not None), None)
 
 
 def words_of(body: bytes, limit: int = 200) -> str:

@@ -13,7 +13,7 @@ from ..messages import Delta
 from ..wire.sse import Event, SSEDecoder
 from .address import host_of
 from .base import Request
-from .bodies import BLANK, kind_of, packed_error, page_error, read_json, words_of
+from .bodies import BLANK, error_in, kind_of, packed_error, page_error, read_json, words_of
 from .headers import Headers
 from .http import Answer, Phase
 from .retry import read_retry_after
@@ -166,6 +166,6 @@ async def refusal(call: Call, answer: Answer) -> ProviderError:
         return redirected(answer)
     answer.phase = "ending"
     body = await answer.read_rest(ERROR_BYTES)
-    payload = read_json(body)
+    found = error_in(body)
     retry_after = read_retry_after(answer.headers, time.time())
-    return call.refusal(answer.status, words_of(body) if payload is None else payload, retry_after)
+    return call.refusal(answer.status, words_of(body) if found is None else found, retry_after)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import (
     AuthenticationError,
@@ -21,7 +21,7 @@ from ..errors import (
     RateLimitError,
     StatusError,
 )
-from .payload import JSON, object_of, text_of
+from .payload import JSON, object_in, text_of
 
 _KEY = (
     "Check the key, and that it belongs to this service: "
@@ -46,6 +46,8 @@ _ODD = "Check the address and the model, or try again later."
 _ERROR_STATUS = re.compile("[45][0-9][0-9]")
 #: Statuses of a refusal that may be over a little later, beside those from 500 on.
 _PASSING = (408, 409, 429)
+#: Where the vendor's own words are.
+_WORDS = ("message", "msg", "err_msg", "error_msg", "detail", "error")
 
 
 class _Rule(NamedTuple):
@@ -155,22 +157,30 @@ def class_of(status: int | None, *named: object) -> type[StatusError]:
 
 def _read(body: JSON) -> tuple[str, str, str]:
     """Return code, type and message of an error body."""
-    inner = object_of(body, "error") or body
-    detail = text_of(inner, "message", "msg", "err_msg", "detail", "error") or _first_detail(inner)
-    if path := text_of(inner, "path"):  # the shape of the Spring framework
+    places = _places(body)
+    codes = (code_text(place.get(name)) for place in places for name in ("code", "error_code"))
+    kinds = (text_of(place, "type") for place in places)
+    details = (text_of(place, *_WORDS) for place in places)
+    code, kind, detail = (next(filter(None, each), "") for each in (codes, kinds, details))
+    if path := text_of(body, "path"):  # the shape of the Spring framework
         detail = f"{detail} ({path})"
-    return _code_text(inner.get("code")), text_of(inner, "type"), detail
+    return code, kind, detail
 
 
-def _code_text(code: object) -> str:
+def _places(body: JSON) -> list[JSON]:
+    """Return *body* and the objects in it that tell of the error, the innermost first."""
+    places = [body]
+    for place in places:  # also those that are added here
+        inner = (object_in(place.get(name)) for name in ("detail", "error"))
+        places += filter(None, inner)
+    return places[::-1]
+
+
+def code_text(code: object) -> str:
+    """Return a business *code* as text, or "" for what is none; some gateways write 1113.0."""
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
     return str(code) if isinstance(code, (str, int)) and not isinstance(code, bool) else ""
-
-
-def _first_detail(body: JSON) -> str:
-    """Read the list of faults that FastAPI servers send."""
-    details: Any = body.get("detail")  # Any: a JSON value of any type
-    first = details[0] if isinstance(details, list) and details else None
-    return text_of(first, "msg") if isinstance(first, dict) else ""
 
 
 def _plain(payload: object) -> str:

@@ -241,7 +241,8 @@ def _replace(old: Answer, new: Answer, notice: str) -> Delta:
 def _is_error(chunk: JSON) -> bool:
     if chunk.get("error"):
         return True
-    has_code = bool(chunk.get("code")) and bool(text_of(chunk, "message", "msg"))
+    code = chunk.get("code") or chunk.get("error_code")
+    has_code = bool(code) and bool(text_of(chunk, "message", "msg", "error_msg"))
     return "choices" not in chunk and (has_code or chunk.get("object") == "error")
 
 

@@ -142,6 +142,21 @@ def object_of(source: JSON, name: str) -> JSON:
     return value if isinstance(value, dict) else {}
 
 
+def object_in(value: object) -> JSON | None:
+    """Return the object in *value*, out of the lists and the JSON texts around it, or None."""
+    while isinstance(value, list | str):
+        value = next(iter(value), None) if isinstance(value, list) else _value_of(value)
+    return value if isinstance(value, dict) else None
+
+
+def _value_of(text: str) -> object:
+    """Return *text* as JSON of any type, or None when it is none."""
+    try:
+        return None if is_swarm(text) else _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def objects_of(source: JSON, name: str) -> list[JSON]:
     """Return the objects in the list *name*; a single object counts as a list of one."""
     value = source.get(name)

@@ -14,11 +14,13 @@ from ..errors import (
     StatusError,
     tidy,
 )
-from .codes import class_of, may_pass
+from .codes import class_of, code_text, may_pass
 from .payload import JSON, object_of, objects_of, text_of
 
 _CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
 _PART_FAILED = "a part of the answer failed"
+#: Where the service's own message is.
+_WORDS = ("err_msg", "error_msg", "message", "msg", "error", "detail")
 OTHER_WAYS = (
     "Other ways: an API key (ZAI_API_KEY or ZHIPUAI_API_KEY), a server of your own "
     "(GLM_BASE_URL), or the embedded model (`%glm -m local`)."
@@ -115,11 +117,10 @@ def _facts_of(payload: JSON) -> tuple[str, str]:
     inner = object_of(object_of(payload, "data"), "error")
     places = [object_of(payload, "error"), object_of(payload, "last_error"), inner, payload]
     codes = [place.get(name) for place in places for name in ("error_code", "code")]
-    numbers = [value for value in (*codes, payload.get("status")) if _is_code(value)]
-    messages = [text_of(place, "err_msg", "message", "msg", "error", "detail") for place in places]
-    return next(map(str, numbers), ""), next(filter(None, messages), "")
+    numbers = [text for text in map(code_text, (*codes, payload.get("status"))) if _is_code(text)]
+    messages = [text_of(place, *_WORDS) for place in places]
+    return next(iter(numbers), ""), next(filter(None, messages), "")
 
 
-def _is_code(value: object) -> bool:
-    is_status_word = value in ("init", "finish", "intervene", "error")
-    return isinstance(value, (int, str)) and value not in (0, "", "0") and not is_status_word
+def _is_code(text: str) -> bool:
+    return text not in ("", "0", "init", "finish", "intervene", "error")

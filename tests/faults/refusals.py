@@ -214,6 +214,14 @@ WITH_A_GOOD_STATUS = (
         "overloaded", answered({"error": {"code": "1305", "message": "busy"}}), wires=(OPENAI,)
     ),
     fault(
+        "no balance, under another name",
+        same(Stream([event({"error_code": 1113, "error_msg": "no balance"})])),
+        text="",
+        error=QuotaError,
+        words=("no balance", "(code 1113)"),
+        wires=(OPENAI,),
+    ),
+    fault(
         "moderation",
         same(Stream([event({"error": {"code": "1301", "message": "no"}})])),
         text="",

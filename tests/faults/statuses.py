@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -182,7 +183,41 @@ def coded(code: str) -> Script:
     return Status(429, {"error": {"code": code, "message": WORDS}})
 
 
+NO_BALANCE = {"code": "1113", "message": WORDS}
+QUOTA = json.dumps({"error": NO_BALANCE})
+#: How a refusal is wrapped by what stands in front of the vendor, or is cut by it.
+WRAPPED: Mapping[str, Script] = {
+    "in a stream": Status(429, f": hm\n\ndata: {QUOTA}\n\ndata: [DONE]\n\n", "text/event-stream"),
+    "in an event of its own": Status(429, f"event: error\ndata: {QUOTA}", "text/event-stream"),
+    "in a line of its own": Status(
+        429, f"error: {json.dumps(NO_BALANCE)}\n\n", "text/event-stream"
+    ),
+    "in a list": Status(429, f"[{QUOTA}]"),
+    "in a text": Status(429, json.dumps(QUOTA)),
+    "in a text in its field": Status(429, {"error": QUOTA}),
+    "in a list in its field": Status(429, {"error": [NO_BALANCE]}),
+    "in details": Status(429, {"detail": {"error": NO_BALANCE}}),
+    "beside the words": Status(429, {"code": 1113, "error": {"message": WORDS}}),
+    "under another name": Status(429, {"error_code": 1113, "error_msg": WORDS}),
+    "with a fraction": Status(429, {"error": {"code": 1113.0, "message": WORDS}}),
+    "with a raw line end": Status(429, QUOTA.replace("own", "own\n")),
+    "of 5 MB": Status(429, {"error": {"code": "1113", "message": WORDS + "." * 5_000_000}}),
+    "of 5 MB in a list": Status(429, [{"code": "1113", "message": WORDS + "." * 5_000_000}]),
+    "of 5 MB in a stream": Status(429, f"data: {QUOTA[:-3]}{'.' * 5_000_000}"),
+    "stalled": Stream([QUOTA[:-3].encode()], status=429, end="hold"),
+}
+
 CODES = (
+    *(
+        Fault(
+            f"429 with a quota code {place}",
+            same(script),
+            error=QuotaError,
+            words=("vendor's own", "(code 1113)"),
+            wires=(OPENAI,),
+        )
+        for place, script in WRAPPED.items()
+    ),
     *(
         Fault(
             f"429 with the quota code {code}",

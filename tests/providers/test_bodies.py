@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic.errors import ProtocolError
-from glm_magic.providers.bodies import kind_of, page_error, read_json, words_of
+from glm_magic.providers.bodies import error_in, kind_of, page_error, read_json, words_of
 
 EVENTS = "text/event-stream"
 PAGE = b"""<!doctype html><html><head><title>Log in</title><style>p { color: red }</style>
@@ -74,6 +74,32 @@ def test_kind_stays(head: bytes, more: bytes, content_type: str):
 def test_read_json(body: bytes, value: object):
     """A JSON object is read, a bad byte in it does no harm; anything else is None."""
     assert value == read_json(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (b"{}", {}),
+        (b'\xef\xbb\xbf [[{"a": "x\ny"}], 2]', {"a": "x\ny"}),
+        (b'"{\\"a\\": 1}"', {"a": 1}),
+        (b': ping\n\ndata: [DONE]\n\ndata: [{"a": 1}]', {"a": 1}),
+        (b'{"a": {"b": "cut', {"a": {"b": "cut"}}),
+        (b"[]", None),
+        (b"5", None),
+        (b'<p>{"a": 1}</p>', None),
+        (b"", None),
+    ],
+)
+def test_error_in(body: bytes, found: object):
+    """An error is found in whatever a gateway puts it."""
+    assert found == error_in(body)
+
+
+@given(st.binary() | st.text('[]{}":,a\n ').map(str.encode))
+def test_any_error(body: bytes):
+    """Any bytes have an object in them or none."""
+    assert isinstance(error_in(body), dict | None)
 
 
 @given(st.binary())

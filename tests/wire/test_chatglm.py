@@ -468,8 +468,10 @@ def test_bad_event(middle, notice):
             "FRONTEND_CAPTCHA_REQUIRED",
         ),
         ({"status": "error", "error": {"error_code": 99, "err_msg": "m"}}, StatusError, "99"),
+        ({"status": 40012.0, "message": "m"}, RateLimitError, "40012"),
+        ({"error_code": 10024, "error_msg": "login"}, QuotaError, "10024"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_refusal(payload, expected, code):
     """A refusal is told apart the same as a body of its own and inside a stream."""

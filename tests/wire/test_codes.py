@@ -130,11 +130,17 @@ def test_page_about_models():
             {"timestamp": "t", "status": 404, "error": "Not Found", "path": "/v4/v4"},
             (ModelError, "", "Not Found (/v4/v4)"),
         ),
+        ({"detail": {"code": 1302.0, "msg": "m"}}, (RateLimitError, "1302", "m")),
+        ({"error": {"error_code": "1302"}, "message": "m"}, (RateLimitError, "1302", "m")),
+        (
+            {"error": '[{"error": {"code": 1302}}]'},
+            (RateLimitError, "1302", '[{"error": {"code": 1302}}]'),
+        ),
         ("<html>Nope</html>", (StatusError, "", "a web page instead of an answer")),
         (None, (StatusError, "", "")),
         ([], (StatusError, "", "")),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_shapes(payload, expected):
     """Every shape of error body in use is read."""
