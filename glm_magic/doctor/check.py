@@ -11,7 +11,7 @@ from typing import Literal
 from ..errors import GlmError, NetworkError
 from ..providers.headers import Headers
 from ..providers.http import Answer, Transport
-from ..providers.reading import read_whole
+from ..providers.reading import GOOD, read_page, read_whole
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as timeout  # noqa: PLC0414, for the other checks
@@ -73,7 +73,8 @@ async def look(
     asked = headers | {"User-Agent": "glm_magic", "Accept-Encoding": "identity"}
     try:
         async with timeout(seconds), await transport.request("GET", url, asked) as answer:
-            return _sight(answer, await read_whole(answer) if answer.status in read else b"")
+            reader = read_whole if answer.status in GOOD else read_page
+            return _sight(answer, await reader(answer) if answer.status in read else b"")
     except asyncio.TimeoutError:
         return Sight(error=NetworkError(f"no answer within {seconds:g} s", remedy=_REACH))
     except GlmError as error:

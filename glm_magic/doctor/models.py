@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ..errors import AuthenticationError
 from ..providers import Preset
 from ..providers.address import host_of
-from ..providers.bodies import read_json
+from ..providers.bodies import error_in
 from ..providers.openai import OpenAIProvider, model_names
 from ..providers.reading import OK, REDIRECTS
 from ..wire.codes import classify
@@ -27,7 +27,7 @@ def judge(provider: OpenAIProvider, preset: Preset, sight: Sight, *, has_key: bo
         return _listed(provider.model, names, provider.name)
     if sight.status == OK:
         return _no_list(url, sight)
-    refused = classify(sight.status, read_json(sight.body) or {})
+    refused = classify(sight.status, error_in(sight.body))
     if isinstance(refused, AuthenticationError) and not (has_key or "@" in url):
         finding = f"the server wants a key (HTTP {sight.status}). {refused.detail}"
         return Check("model", "wrong", finding, f"Set {' or '.join(preset.keys)} to its key.")

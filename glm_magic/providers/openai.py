@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ..config import secret
-from ..errors import AuthenticationError, ConfigError, ModelError, ProviderError
+from ..errors import AuthenticationError, ConfigError, ModelError, ProviderError, QuotaError
 from ..messages import Message
 from ..redact import Secret
 from ..wire.codes import classify
@@ -18,7 +18,7 @@ from .address import OVER_TLS, is_local, normalise, origin_of
 from .base import Clocks, Options, Request
 from .bodies import BLANK, read_json
 from .headers import Headers, shown
-from .reading import OK, REDIRECTS, Call, read_whole, redirected
+from .reading import OK, REDIRECTS, Call, read_whole, refusal
 from .remote import RemoteProvider
 
 
@@ -77,13 +77,11 @@ class OpenAIProvider(RemoteProvider):
         url = self.base_url + "/models"
         headers = self._headers(self._key()) | self._extra_headers
         async with await self._transport.request("GET", url, headers) as answer:
-            body = await read_whole(answer)
-        if answer.status == OK:
-            return model_names(body) or []
-        if answer.status in REDIRECTS and not self._known_models:
-            raise redirected(answer)
-        error = classify(answer.status, read_json(body) or {})
-        if isinstance(error, AuthenticationError) or (error.passing and not self._known_models):
+            if answer.status == OK:
+                return model_names(await read_whole(answer)) or []
+            error = await refusal(answer, _refusal)
+        is_told = error.passing or isinstance(error, QuotaError) or answer.status in REDIRECTS
+        if isinstance(error, AuthenticationError) or (is_told and not self._known_models):
             raise error
         return []
 

@@ -30,6 +30,10 @@ GOOD = range(200, 300)
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
+#: What makes an error of a status, the body that came with it, and the pause that is asked for.
+Refusal = Callable[[int, object, float | None], ProviderError]
+
+
 class Decoder(Protocol):
     """What both wires have: events in, deltas out."""
 
@@ -66,7 +70,7 @@ class Call:
     headers: Headers
     decoder: Decoder
     read_answer: Callable[[dict[str, Any]], Iterable[Delta]]
-    refusal: Callable[[int, object, float | None], ProviderError]
+    refusal: Refusal
 
 
 async def read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
@@ -80,8 +84,7 @@ async def read(call: Call, answer: Answer) -> AsyncGenerator[Delta, None]:
     elif kind == "packed":
         raise packed_error()
     elif kind == "page":
-        answer.expect("ending")
-        raise page_error(head + await answer.read_rest(ERROR_BYTES))
+        raise page_error(head + await read_page(answer))
     else:
         async with aclosing(_read_events(call.decoder, answer, head)) as deltas:
             async for delta in deltas:
@@ -152,7 +155,7 @@ def _check_size(size: int) -> None:
         raise ProtocolError(msg, remedy="Ask for less at a time.")
 
 
-def redirected(answer: Answer) -> StatusError:
+def _redirected(answer: Answer) -> StatusError:
     """Return the error for an answer that points somewhere else."""
     target = host_of(answer.headers.get("Location", "")) or "another address"
     what = f"it points to {target} (HTTP {answer.status}), which is not followed."
@@ -160,12 +163,17 @@ def redirected(answer: Answer) -> StatusError:
     return StatusError(what, remedy=remedy, status=answer.status)
 
 
-async def refusal(call: Call, answer: Answer) -> ProviderError:
-    """Return the error for a status that is not good."""
+async def read_page(answer: Answer) -> bytes:
+    """Return the start of an error page, for which the rest of a stream would be waited as long."""
+    answer.expect("ending")
+    return await answer.read_rest(ERROR_BYTES)
+
+
+async def refusal(answer: Answer, classify: Refusal) -> ProviderError:
+    """Return the error for a status that is not good, as *classify* tells it from the body."""
     if answer.status in REDIRECTS:
-        return redirected(answer)
-    answer.phase = "ending"
-    body = await answer.read_rest(ERROR_BYTES)
+        return _redirected(answer)
+    body = await read_page(answer)
     found = error_in(body)
     retry_after = read_retry_after(answer.headers, time.time())
-    return call.refusal(answer.status, words_of(body) if found is None else found, retry_after)
+    return classify(answer.status, words_of(body) if found is None else found, retry_after)

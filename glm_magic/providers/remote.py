@@ -122,7 +122,7 @@ class RemoteProvider(ABC):
         url = call.request.url
         async with await self._transport.request("POST", url, call.headers, body) as answer:
             if answer.status not in GOOD:
-                raise await refusal(call, answer)
+                raise await refusal(answer, call.refusal)
             yield Delta(rest=call.decoder.rest)
             async with aclosing(read(call, answer)) as deltas:
                 try:

@@ -16,7 +16,7 @@ from tests.far_side_data import Recorded
 from tests.faults.connection import CHUNKED, HALF, HEAD, chunks
 from tests.faults.test_bombs import measured
 from tests.faults.test_large import hash_of
-from tests.providers.asking import WIRES, Wire, fail
+from tests.providers.asking import OPENAI, WIRES, Wire, fail
 
 #: What a client may leave unread, in the buffers of both ends: an error body has 64 KiB of it.
 BUFFERED = 16 * 2**20
@@ -66,6 +66,18 @@ async def test_error_body(wire, head, expected, monkeypatch):
         far_side.queue(script)
         error = await fail(wire.at(far_side.url))
         assert (expected, 1) == (type(error), len(far_side.requests))
+        assert await asyncio.to_thread(far_side.requests[0].closed)
+    assert script.written < BUFFERED
+
+
+async def test_error_body_of_a_list(monkeypatch):
+    """Of a list that is refused without end no more is read."""
+    monkeypatch.setattr(http, "LAST_SECONDS", 10.0)
+    script = Endless(REFUSED % 401, b"." * 2**16, most=2 * BUFFERED)
+    with FarSide() as far_side:
+        far_side.queue(script, method="GET")
+        with pytest.raises(AuthenticationError):
+            await OPENAI.at(far_side.url).models()
         assert await asyncio.to_thread(far_side.requests[0].closed)
     assert script.written < BUFFERED
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from glm_magic.doctor.check import PATIENCE
+from glm_magic.providers import http
 from tests.far_side import FarSide, Raw, Redirect, Silence, Status, Stream
 from tests.providers.asking import trust, tunnel
 from tests.providers.checking import checks
@@ -23,6 +24,17 @@ async def test_dribbled_list(far_side):
     assert "no answer within 0.3 s" == found["model"].finding
     assert "server is up" in found["model"].remedy
     assert "right" == found["versions"].verdict
+
+
+async def test_error_page_that_stalls(far_side, monkeypatch):
+    """What an error page says counts, also when the page has no end."""
+    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
+    loading = Stream([b"Loading model"], status=503, content_type="text/plain", end="hold")
+    refused = Stream([b'[{"error": {"code": "1000"}}'], status=401, end="hold")
+    far_side.queue(loading, method="GET")
+    assert "still loading" in (await checks(base_url=far_side.url))["server"].finding
+    far_side.queue(Status(200), refused, method="GET")
+    assert "wants a key (HTTP 401)" in (await checks(base_url=far_side.url))["model"].finding
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "unix:///x"])

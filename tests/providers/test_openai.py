@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glm_magic.errors import AuthenticationError, ConfigError, ModelError, NetworkError
+from glm_magic.errors import (
+    AuthenticationError,
+    ConfigError,
+    ModelError,
+    NetworkError,
+    QuotaError,
+)
 from glm_magic.messages import Message, Usage
 from glm_magic.providers import http, make_provider
-from glm_magic.providers.base import Options
+from glm_magic.providers.base import Clocks, Options
 from glm_magic.providers.openai import OpenAIProvider
 from tests.far_side import FarSide, Redirect, Status, Stream, openai_stream, refused_url
-from tests.providers.asking import OPENAI, ask, deltas_of, fail
+from tests.providers.asking import OPENAI, QUESTION, ask, deltas_of, fail
 
 TEXT = "你好, “world” $HOME 🎉\n\n```py\nprint('<think>')\n```"
 KEY = "sk-0123456789abcdef"
@@ -273,6 +280,47 @@ async def test_model_list_of_a_server_that_starts(far_side):
     reply = await ask(make_provider("openai", base_url=far_side.url))
     assert "stop" == reply.finish_reason
     assert ["GET", "GET", "POST"] == [request.method for request in far_side.requests]
+
+
+async def test_model_list_that_asks_to_wait(far_side):
+    """A list that is refused for a while is asked for after the pause, which is counted down."""
+    busy = Status(429, {"message": "slow down"}, headers={"Retry-After": "40"})
+    far_side.queue(busy, method="GET")
+    provider = make_provider("openai", base_url=far_side.url)
+    async with aclosing(provider.stream(QUESTION)) as deltas:
+        assert (await anext(deltas)).notice.endswith("slow down; asked again")
+        assert "asking again in 40 s" in (await anext(deltas)).progress
+    assert 1 == len(far_side.requests)
+
+
+async def test_model_list_that_asks_for_an_hour(far_side):
+    """A pause that is too long is told, and not waited for."""
+    busy = Status(429, {"message": "slow down"}, headers={"Retry-After": "3600"})
+    far_side.queue(busy, method="GET")
+    error = await fail(make_provider("openai", base_url=far_side.url))
+    assert "slow down. It asks to wait 3600 s." in str(error)
+    assert 1 == len(far_side.requests)
+
+
+async def test_model_list_without_a_balance(far_side):
+    """An account that is used up is told as such, wherever its code is."""
+    empty = {"error": {"code": "1113", "message": "top up"}}
+    far_side.queue(Status(429, [empty]), method="GET")
+    error = await fail(make_provider("openai", base_url=far_side.url))
+    assert isinstance(error, QuotaError)
+    assert 1 == len(far_side.requests)
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_model_list_refused_for_ever(far_side, monkeypatch):
+    """An error page in place of a list is waited for no longer than any other."""
+    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
+    page = Stream([b"loading"], status=503, content_type="text/plain", end="hold")
+    far_side.queue(page, method="GET")
+    clocks = Clocks(first_event=None)
+    reply = await ask(make_provider("openai", base_url=far_side.url, clocks=clocks))
+    assert ("stop", 1) == (reply.finish_reason, len(reply.notices))
+    assert "loading; asked again" in reply.notices[0]
 
 
 async def test_model_of_the_options(far_side):
