@@ -95,15 +95,18 @@ async def read_whole(answer: Answer, head: bytes = b"") -> bytes:
     """Return the JSON body that begins with *head*, where the connection stays open as well.
 
     What may be all of it is waited for no longer than the rest of a stream, if it is all of it.
+    A web page in its place is read like any error page.
     """
     body, may_be_all = bytearray(head), True
     while len(body) < ANSWER_BYTES:
+        if body.startswith(b"<"):
+            return bytes(body) + await read_page(answer)
         is_end = may_be_all and body[-8:].rstrip().endswith(b"}")
-        answer.expect("ending" if is_end else "waiting")
+        answer.expect("ending" if is_end else "speaking" if body else "waiting")
         piece = await answer.read()
         if not piece and (answer.is_over or read_json(bytes(body)) is not None):
             break
-        body += piece
+        body += piece if body else piece.lstrip(BLANK)
         may_be_all = bool(piece)
     answer.check_whole()
     return bytes(body)

@@ -7,11 +7,13 @@ from typing import Any
 
 from glm_magic.errors import (
     AuthenticationError,
+    NetworkError,
     OverloadError,
     ProtocolError,
     QuotaError,
     StatusError,
 )
+from glm_magic.providers.base import Clocks
 from tests.far_side import Raw, Status, Stream
 from tests.faults.fault import WORLD, Fault, lasts, same, saying
 from tests.providers.asking import CHATGLM, OPENAI
@@ -59,6 +61,13 @@ def answer(content: str, finish: str = "stop") -> dict[str, Any]:
     return {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
 
 
+def dribbled(start: bytes) -> Any:
+    """Return scripts of a whole answer that takes longer than the first event may."""
+    body = json.dumps(answer("Whole answer")).encode()
+    pieces = [start + body[:1], *(body[at : at + 9] for at in range(1, len(body), 9))]
+    return same(Stream(pieces, pace=0.05, content_type="application/json"))
+
+
 JSON = (
     Fault(
         "JSON answer, held open",
@@ -78,6 +87,31 @@ JSON = (
         ],
         text="Whole } answer",
         wires=(OPENAI,),
+    ),
+    *(
+        Fault(
+            f"JSON answer that comes slowly, {name}",
+            dribbled(start),
+            text="Whole answer",
+            clocks=Clocks(30.0, 0.3, 30.0),
+            wires=(OPENAI,),
+        )
+        for name, start in (("at once", b""), ("behind blanks", b"\r\n "))
+    ),
+    lasts(
+        "JSON answer that stops in its middle",
+        Stream([b'{"choices": [{"mess'], content_type="application/json", end="hold"),
+        error=NetworkError,
+        words=("silent for 0.3 s in mid-answer", "idle_timeout"),
+        clocks=Clocks(30.0, 30.0, 0.3),
+        wires=(OPENAI,),
+    ),
+    lasts(
+        "blanks and no JSON answer",
+        Stream([b"\r\n" * 9], content_type="application/json", end="hold"),
+        error=NetworkError,
+        words=("no answer within 0.3 s",),
+        clocks=Clocks(30.0, 0.3, 30.0),
     ),
     Fault(
         "JSON error with 200, held open",

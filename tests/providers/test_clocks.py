@@ -38,6 +38,14 @@ async def test_list_of_models(far_side):
         await OPENAI.at(far_side.url, clocks=Clocks(first_event=0.1)).models()
 
 
+async def test_list_of_models_that_comes_slowly(far_side):
+    """Once a list has begun it may take longer, as long as it goes on."""
+    listed = [b" ", b'{"data": [', *[b'{"id": "a"},'] * 9, b'{"id": "b"}]}']
+    far_side.queue(Stream(listed, pace=0.05, content_type="application/json"), method="GET")
+    provider = OPENAI.at(far_side.url, clocks=Clocks(first_event=0.3))
+    assert ["a"] * 9 + ["b"] == await provider.models()
+
+
 @pytest.fixture(params=[DAY, -DAY], ids=["on", "back"])
 def jump(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function that sets the clock on the wall on or back by a day."""

@@ -207,6 +207,14 @@ async def test_models_on_a_connection_that_stays_open(far_side, monkeypatch):
     assert ["glm-x"] == await official(far_side).models()
 
 
+async def test_models_of_a_page_that_stalls(far_side, monkeypatch):
+    """A web page in place of a list is waited for no longer than an error page."""
+    monkeypatch.setattr(http, "LAST_SECONDS", 0.05)
+    page = Stream([b"\n<html>Log in", b"!"], content_type="text/html", end="hold")
+    far_side.queue(page, method="GET")
+    assert ["glm-a", "glm-b"] == await official(far_side).models()
+
+
 async def test_models_without_an_object(far_side):
     """A list that comes alone is a list as well."""
     far_side.queue(Status(200, [{"id": "glm-x"}]), method="GET")
