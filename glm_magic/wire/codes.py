@@ -149,6 +149,12 @@ def may_pass(status: int | None) -> bool:
     return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def status_in(code: object) -> int | None:
+    """Return the error status that a *code* is, or None when it is anything else."""
+    text = str(code)
+    return int(text) if _ERROR_STATUS.fullmatch(text) else None
+
+
 def class_of(status: int | None, *named: object) -> type[StatusError]:
     """Return the class of error that the first of *named*, or else *status*, has in HTTP."""
     number = _number_of(status, *named, status)
@@ -193,7 +199,7 @@ def _number_of(status: int | None, *named: object) -> int | None:
 
     Some bodies name a better status than HTTP has.
     """
-    numbers = [int(text) for text in map(str, named) if _ERROR_STATUS.fullmatch(text)]
+    numbers = [number for each in named if (number := status_in(each))]
     return next((each for each in numbers if may_pass(status) or not may_pass(each)), None)
 
 

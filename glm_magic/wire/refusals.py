@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from ..errors import (
     StatusError,
     tidy,
 )
-from .codes import class_of, code_text, may_pass
+from .codes import class_of, code_text, may_pass, status_in
 from .payload import JSON, object_of, objects_of, text_of
 
 _CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
@@ -62,7 +63,7 @@ class _Refusal(NamedTuple):
     signs: tuple[str, ...]
 
 
-# Signs are codes, or words of the service's own message; the first that fits counts.
+# Signs are codes, or whole words of the service's own message; the first that fits counts.
 _REFUSALS = (
     _Refusal(AuthenticationError, "chatglm.cn asks for a captcha", (_CAPTCHA,)),
     _Refusal(AuthenticationError, "chatglm.cn asks for a login", ("40102", "40103", "401")),
@@ -103,13 +104,19 @@ def read_refusal(
 def _find_rule(code: str, message: str, status: int | None) -> _Refusal:
     fitting = (rule for rule in _REFUSALS if any(_fits(sign, code, message) for sign in rule.signs))
     rule = next(fitting, None)
-    if rule is None or (rule.error is OverloadError and not may_pass(status)):
+    if (
+        rule is None
+        or (rule.error.passing and not may_pass(status_in(code)))
+        or (rule.error is OverloadError and not may_pass(status))
+    ):
         return _Refusal(class_of(status, code), "chatglm.cn refused", ())
     return rule
 
 
 def _fits(sign: str, code: str, message: str) -> bool:
-    return sign == code or (not sign.isdecimal() and sign.lower() in message.lower())
+    if sign.isdecimal():
+        return sign == code
+    return sign == code or bool(re.search(rf"(?<![a-z]){sign}(?![a-z])", message, re.IGNORECASE))
 
 
 def _facts_of(payload: JSON) -> tuple[str, str]:

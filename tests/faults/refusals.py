@@ -202,6 +202,24 @@ WITH_A_GOOD_STATUS = (
         answered({"status": 500, "message": "wait for the other one"}),
         wires=SNAPSHOTS[:1],
     ),
+    *(
+        fault(
+            f"{status} in the body: {words}",
+            answered({"status": status, "message": words}),
+            text="",
+            error=error,
+            words=(words, f"(code {status})"),
+            wires=SNAPSHOTS[:1],
+        )
+        for status, words, error in (
+            (400, "please wait", ModelError),
+            (403, "please wait", AuthenticationError),
+            (404, "await your turn", ModelError),
+            (77, "await your turn", StatusError),
+            (77, "you are on the waiting list", StatusError),
+            (77, "the loginService has failed", StatusError),
+        )
+    ),
     fault(
         "no balance",
         answered({"error": {"code": "1113", "message": "no balance"}}),

@@ -134,6 +134,16 @@ MISLED = (
         words=(WORDS, "1302"),
         wires=(OPENAI,),
     ),
+    *(
+        Fault(
+            f"{status} with words of a pause",
+            same(Status(status, {"message": f"{WORDS}: await your turn on the waiting list"})),
+            error=ModelError,
+            words=(WORDS,),
+            wires=(CHATGLM,),
+        )
+        for status in (400, 404)
+    ),
     Fault(
         "400 with the code of risk control",
         same(Status(400, {"status": 40012, "message": WORDS})),
