@@ -20,6 +20,7 @@ Interrupted                  the user stopped the reply; a KeyboardInterrupt, no
 from __future__ import annotations
 
 import math
+import re
 import traceback
 from typing import TYPE_CHECKING, ClassVar
 
@@ -77,6 +78,11 @@ class GlmError(Exception):
         return [self.remedy] if self.remedy else []
 
 
+def names(text: str, host: str) -> bool:
+    """Whether *text* names *host*, and not only a longer name with it inside."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w…-]|[.:]\w)", text))
+
+
 def _shortened(host: str) -> str:
     """Return *host* without its middle, if it is long: the ends say whose it is, and the port."""
     half = HOST_CHARS // 2
@@ -123,7 +129,7 @@ class ProviderError(GlmError):
 
     @property
     def _is_host_named(self) -> bool:
-        return self.host in self.what  # "" is in everything
+        return not self.host or names(self.what.partition("\n")[0], self.host)  # more may be cut
 
     def _more_lines(self) -> list[str]:
         where = [] if self._is_host_named else [f"Host: {_shortened(self.host)}"]

@@ -86,6 +86,36 @@ def test_provider_error_names_its_host():
     assert NetworkError("cut.").partial is None
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a.example9 refused.",
+        "a.example:80 refused.",
+        "a.example.org refused.",
+        "not-a.example refused.",
+        "www.a.example refused.",
+        "x" * 391 + " a.example.org",
+        "1\n2\n3\n4\n5\nask a.example",
+        "1\n2\n3\n4\n5 at a.example",
+    ],
+)
+def test_host_that_is_not_named(what):
+    """What is a longer name, or stands in a line that is cut, names no host."""
+    error = NetworkError(what, remedy="Try again.", host="a.example")
+    assert str(error).startswith("a.example: ")
+    assert "Host: a.example" in error._render_traceback_()
+
+
+@pytest.mark.parametrize(
+    "what", ["(a.example)", "at a.example.", "https://a.example/v1", "a.example:"]
+)
+def test_host_that_is_named(what):
+    """A host that is named is not named again, whatever stands around it."""
+    error = NetworkError(what, remedy="Try again.", host="a.example")
+    assert str(error).startswith(what)
+    assert [f"NetworkError: {what}", "Try again."] == error._render_traceback_()
+
+
 def test_lines_in_a_notebook():
     """IPython shows what, where and the remedy, a line each."""
     error = NetworkError("cut.", remedy="Try again.", host="a.example")

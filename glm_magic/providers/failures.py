@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp import http_exceptions
 
-from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError
+from ..errors import ConfigError, GlmError, NetworkError, ProtocolError, ProviderError, names
 from .address import host_of, proxy_error
 from .bodies import UNPACKED_REMEDY
 from .headers import without_headers
@@ -45,7 +45,7 @@ def translate(error: Exception, proxy: str) -> ProviderError | ConfigError:
 def through(what: str, proxy: str) -> str:
     """Return *what* went wrong with the *proxy* named that it was on the way, if there was one."""
     host = host_of(proxy)
-    return f"{what} through the proxy {host}" if proxy and host not in what else what
+    return f"{what} through the proxy {host}" if proxy and not names(what, host) else what
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

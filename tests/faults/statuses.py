@@ -19,6 +19,7 @@ from glm_magic.errors import (
     RateLimitError,
     StatusError,
 )
+from glm_magic.providers.address import host_of
 from tests.far_side import Raw, Redirect, Script, Status, Stream
 from tests.faults import places
 from tests.faults.fault import Fault, Scripts, Site, lasts, recovers, same, saying
@@ -86,6 +87,14 @@ LONG = (
     ),
 )
 
+
+#: Words that name the far side, in a line that is not shown.
+NAMING = Fault(
+    "400, words that name the host in their last line",
+    lambda at: [Status(400, {"error": {"message": f"{WORDS}\n" * 9 + host_of(at.url)}})],
+    error=ModelError,
+    words=(WORDS,),
+)
 
 #: What speaks of other refusals: of a pause, a login, a failure of the service, a missing model.
 HOSTILE = f"{WORDS}: Just a moment, please wait, or log in; intervene, 500 server_error, no model"
@@ -367,6 +376,7 @@ COOKIES = (
 FAULTS = (
     *(refused(status, body) for status in STATUSES for body in BODIES),
     *LONG,
+    NAMING,
     *MISLED,
     *ODD,
     *CODES,

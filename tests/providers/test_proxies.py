@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from glm_magic.errors import ConfigError
+from glm_magic.providers.failures import through
 from tests.far_side import GREETING, FarSide, Status, refused_url
 from tests.providers.asking import OPENAI, ask, fail, trust, tunnel
 
@@ -95,3 +96,11 @@ async def test_tls_through_a_proxy(monkeypatch):
             reply = await ask(OPENAI.at(SAFE, proxy=proxy, api_key="sk-0123456789"))
     assert GREETING == reply.text
     assert "Bearer sk-0123456789" == far_side.requests[0].headers["Authorization"]
+
+
+def test_proxy_on_the_way_is_named():
+    """A proxy is named once; a longer name with its own inside is another one."""
+    proxy = "http://127.0.0.1:7890"
+    assert "no proxy 127.0.0.1:7890" == through("no proxy 127.0.0.1:7890", proxy)
+    longer = through("no way to 127.0.0.1:78901", proxy)
+    assert "no way to 127.0.0.1:78901 through the proxy 127.0.0.1:7890" == longer
