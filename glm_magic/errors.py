@@ -83,9 +83,10 @@ def names(text: str, host: str) -> bool:
     return bool(re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w…-]|[.:]\w)", text))
 
 
-def _shortened(host: str) -> str:
+def shortened(host: str) -> str:
     """Return *host* without its middle, if it is long: the ends say whose it is, and the port."""
     half = HOST_CHARS // 2
+    host = redact(host)  # a key cut in two would not be known
     return host if len(host) <= HOST_CHARS else f"{host[:half]}…{host[1 - half :]}"
 
 
@@ -124,7 +125,7 @@ class ProviderError(GlmError):
         self.partial: Reply | None = None
 
     def __str__(self) -> str:
-        where = "" if self._is_host_named else f"{_shortened(self.host)}: "
+        where = "" if self._is_host_named else f"{shortened(self.host)}: "
         return where + super().__str__()
 
     @property
@@ -132,7 +133,7 @@ class ProviderError(GlmError):
         return not self.host or names(self.what.partition("\n")[0], self.host)  # more may be cut
 
     def _more_lines(self) -> list[str]:
-        where = [] if self._is_host_named else [f"Host: {_shortened(self.host)}"]
+        where = [] if self._is_host_named else [f"Host: {shortened(self.host)}"]
         return where + super()._more_lines()
 
 

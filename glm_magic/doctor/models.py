@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ..errors import AuthenticationError
+from ..errors import AuthenticationError, shortened
 from ..providers import Preset
-from ..providers.address import host_of
+from ..providers.address import host_of, target_of
 from ..providers.bodies import error_in
 from ..providers.openai import OpenAIProvider, model_names
 from ..providers.reading import OK, REDIRECTS
@@ -81,4 +81,6 @@ def _advice(url: str, status: int) -> str:
 
 def place_of(sight: Sight) -> str:
     """Return where a redirect points: a host, or a path of the same one."""
-    return host_of(sight.location) or sight.location.partition("?")[0] or "another address"
+    is_path = sight.location.startswith("/") and not sight.location.startswith("//")
+    path = shortened(sight.location.partition("?")[0]) if is_path else ""
+    return path or target_of(sight.location) or "another address"

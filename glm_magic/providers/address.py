@@ -7,11 +7,12 @@ import re
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from ..errors import ConfigError, NetworkError
+from ..errors import ConfigError, NetworkError, shortened
 
 #: What to do about an address that is plain http and not on this machine.
 OVER_TLS = "Use https, or a port that SSH brings to this machine (ssh -L 8000:127.0.0.1:8000 …)"
 
+_HOST = re.compile(r"([\w.-]+|\[[\w.:%]+\])(:\d+)?")
 _TAILS = ("/chat/completions", "/completions", "/models")
 
 
@@ -42,6 +43,7 @@ def _split(url: str) -> SplitResult | None:
         return None
     # Behind a password with a slash in it, the rest of the password would be a path to show.
     is_cut = "@" in parts.path + parts.query + parts.fragment
+    is_cut = is_cut or "%40" in parts.netloc.rpartition("@")[2]  # all of it would be the host
     return parts if parts.scheme in ("http", "https", "") and not is_cut else None
 
 
@@ -53,7 +55,7 @@ def _no_address(what: str, text: str, example: str) -> ConfigError:
 
 def _without_user(url: str) -> str:
     """Return *url*, which may be no address at all, without the user:password in it."""
-    return url.rpartition("@")[2]
+    return url.replace("%40", "@").rpartition("@")[2]
 
 
 def host_of(url: str) -> str:
@@ -62,6 +64,16 @@ def host_of(url: str) -> str:
         return _without_user(urlsplit(url).netloc)
     except ValueError:  # where a redirect leads to may be anything
         return ""
+
+
+def target_of(location: str) -> str:
+    """Return the host that a redirect to *location* leads to, for messages; "" for none.
+
+    Where a password, badly written, may pass for the host or its port, none is named.
+    """
+    host = host_of(location)
+    is_cut = ":" in host and "@" in location.partition(host)[2]
+    return shortened(host) if _HOST.fullmatch(host) and not is_cut else ""
 
 
 def origin_of(url: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..errors import ProtocolError, ProviderError, StatusError
 from ..messages import Delta
 from ..wire.sse import Event, SSEDecoder
-from .address import host_of
+from .address import target_of
 from .base import Request
 from .bodies import BLANK, error_in, kind_of, packed_error, page_error, read_json, words_of
 from .headers import Headers
@@ -27,7 +27,7 @@ NOTICE_SIZE = 1000
 OK = 200
 GOOD = range(200, 300)
 #: The statuses that name another address.
-REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 
 
 #: What makes an error of a status, the body that came with it, and the pause that is asked for.
@@ -160,7 +160,7 @@ def _check_size(size: int) -> None:
 
 def _redirected(answer: Answer) -> StatusError:
     """Return the error for an answer that points somewhere else."""
-    target = host_of(answer.headers.get("Location", "")) or "another address"
+    target = target_of(answer.headers.get("Location", "")) or "another address"
     what = f"it points to {target} (HTTP {answer.status}), which is not followed."
     remedy = "If you trust that address, name it as the base URL."
     return StatusError(what, remedy=remedy, status=answer.status)

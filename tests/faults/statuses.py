@@ -320,7 +320,7 @@ REDIRECTS = (
             words=("it points to", f"HTTP {status}", "which is not followed"),
             place=places.with_neighbour,
         )
-        for status in (301, 302, 303, 307, 308)
+        for status in (300, 301, 302, 303, 305, 307, 308)
     ),
     Fault(
         "redirect to the same origin",
@@ -357,6 +357,26 @@ REDIRECTS = (
         same(Redirect("https://ann:open-sesame@glm.invalid/")),
         error=StatusError,
         words=("it points to glm.invalid (",),
+    ),
+    Fault(
+        "redirect to a host of 600 characters",
+        same(Redirect(f"https://start{'.x' * 300}.end.example:8443/")),
+        error=StatusError,
+        words=("it points to start.x", ".end.example:8443 (HTTP 307), which is not followed"),
+    ),
+    *(
+        Fault(
+            f"redirect with a password in which {what}",
+            same(Redirect(location)),
+            error=StatusError,
+            words=(f"it points to {named} (HTTP 307)",),
+        )
+        for what, location, named in (
+            ("@ is escaped", "https://ann:open-sesame%40glm.invalid/", "glm.invalid"),
+            ("@ is escaped twice", "https://ann:open-sesame%2540glm.invalid/", "another address"),
+            ("/ is not escaped", "https://ann:open-sesame/@glm.invalid/", "another address"),
+            ("the host is missing", "https://ann:open-sesame/", "another address"),
+        )
     ),
     Fault("redirect without an address", same(Status(302)), error=StatusError, words=("HTTP 302",)),
 )

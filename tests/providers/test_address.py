@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,7 +17,9 @@ from glm_magic.providers.address import (
     normalise,
     origin_of,
     proxy_error,
+    target_of,
 )
+from glm_magic.redact import Secret
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,8 @@ def test_normalise(written: str, address: str):
         "https://me:/word@a.example/v1",
         "https://me:1234/word@a.example/v1",
         "https://me:#word@a.example/v1",
+        "https://me:word%40a.example/v1",
+        "https://word%40a.example/v1",
         "https://me:?word@a.example/v1",
     ],
 )
@@ -74,7 +80,7 @@ def test_no_address(written: str):
     with pytest.raises(ConfigError, match="is not an http address") as caught:
         normalise(written)
     assert "http://127.0.0.1:8000/v1" in str(caught.value)
-    assert "word@" not in str(caught.value)
+    assert not re.search("word(@|%40)", str(caught.value))
 
 
 @given(st.text())
@@ -104,6 +110,36 @@ def test_host_and_origin(url: str, scheme: str, host: str):
     """Messages name host and port, without user, password and path."""
     assert host == host_of(url)
     assert (scheme, host) == origin_of(url)
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://a.example/x?mail=me@b.example", "a.example"),
+        ("//a.example:8443/", "a.example:8443"),
+        ("https://[fe80::1%25eth0]:8443/", "[fe80::1%25eth0]:8443"),
+        ("https://例子.example", "例子.example"),
+        ("https://me:wo%40rd%40a.example/", "a.example"),
+        ("https://me:word/", ""),
+        ("https://me:word/x@a.example/", ""),
+        ("https://me:80/word@a.example/", ""),
+        ("https://me%2540a.example/", ""),
+        ("http://[", ""),
+        ("javascript:alert(1)", ""),
+        ("/login", ""),
+        ("", ""),
+    ],
+)
+def test_target(location: str, host: str):
+    """Of an address that comes from elsewhere the host is named, and nothing of a password."""
+    assert host == target_of(location)
+
+
+def test_long_target():
+    """Of a long name both ends are left, and no half of a key."""
+    Secret("key-of-test-address")
+    assert "key-of" not in target_of(f"//{'x.' * 10}key-of-test-address{'.x' * 300}")
+    assert re.fullmatch(r"start\.x.{1,50}x\.end:8443", target_of(f"//start{'.x' * 300}.end:8443"))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,10 @@ async def test_login_page(far_side, wanted):
         (Status(200, [{"id": "a"}]), "a, the first of the server's 1"),
         (Status(200, {"data": None}), "the server lists no models"),
         (Redirect("https://a.example/login"), "points to a.example (HTTP 307)"),
+        (Redirect("https://a.example/login", 300), "points to a.example (HTTP 300)"),
+        (Redirect("/login?next=/"), "points to /login (HTTP 307)"),
+        (Redirect("https://ann:sesame/"), "points to another address (HTTP 307)"),
+        (Redirect("/x" * 500), "x…x/x"),
     ],
 )
 async def test_no_list(far_side, answer, finding):
