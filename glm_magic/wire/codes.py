@@ -156,14 +156,20 @@ def status_in(code: object) -> int | None:
 
 
 def class_of(status: int | None, *named: object) -> type[StatusError]:
-    """Return the class of error that the first of *named*, or else *status*, has in HTTP."""
+    """Return the class of error that the first of *named*, or else *status*, has in HTTP.
+
+    The code of an account that is used up goes before that.
+    """
+    known = [rule.error for each in named if (rule := _RULES.get(str(each).lower()))]
+    if QuotaError in known:
+        return QuotaError
     number = _number_of(status, *named, status)
     return StatusError if number is None else _STATUS_RULES.get(number, _UNKNOWN).error
 
 
 def _read(body: JSON) -> tuple[str, str, str]:
     """Return code, type and message of an error body."""
-    places = _places(body)
+    places = places_in(body)
     codes = (code_text(place.get(name)) for place in places for name in ("code", "error_code"))
     kinds = (text_of(place, "type") for place in places)
     details = (text_of(place, *_WORDS) for place in places)
@@ -173,7 +179,7 @@ def _read(body: JSON) -> tuple[str, str, str]:
     return code, kind, detail
 
 
-def _places(body: JSON) -> list[JSON]:
+def places_in(body: JSON) -> list[JSON]:
     """Return *body* and the objects in it that tell of the error, the innermost first."""
     places = [body]
     for place in places:  # also those that are added here

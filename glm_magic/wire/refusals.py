@@ -15,7 +15,7 @@ from ..errors import (
     StatusError,
     tidy,
 )
-from .codes import class_of, code_text, may_pass, status_in
+from .codes import class_of, code_text, may_pass, places_in, status_in
 from .payload import JSON, object_of, objects_of, text_of
 
 _CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
@@ -120,9 +120,10 @@ def _fits(sign: str, code: str, message: str) -> bool:
 
 
 def _facts_of(payload: JSON) -> tuple[str, str]:
-    """Find code and message in the payload itself, its `error`, `last_error` or `data.error`."""
-    inner = object_of(object_of(payload, "data"), "error")
-    places = [object_of(payload, "error"), object_of(payload, "last_error"), inner, payload]
+    """Find code and message in *payload*, its `error`, `detail`, `last_error` or `data.error`."""
+    *inner, _ = places_in(payload)
+    others = (object_of(payload, "last_error"), object_of(object_of(payload, "data"), "error"))
+    places = [*inner, *others, payload]
     codes = [place.get(name) for place in places for name in ("error_code", "code")]
     numbers = [text for text in map(code_text, (*codes, payload.get("status"))) if _is_code(text)]
     messages = [text_of(place, *_WORDS) for place in places]

@@ -233,7 +233,6 @@ CODES = (
             same(script),
             error=QuotaError,
             words=("vendor's own", "(code 1113)"),
-            wires=(OPENAI,),
         )
         for place, script in WRAPPED.items()
     ),
@@ -243,7 +242,6 @@ CODES = (
             same(coded(code)),
             error=QuotaError,
             words=(WORDS, code),
-            wires=(OPENAI,),
         )
         for code in ("1113", "1304", "1308", "1309", "insufficient_quota")
     ),
