@@ -187,6 +187,8 @@ class SnapshotDecoder:
         """Whether *frame*, behind the finish, says what was not said: often it is said again."""
         if is_refusal(frame) or frame.get("status") == "intervene":
             return True
+        if any(words not in self._said for words in complaints(frame)):
+            return True
         if _LATE in self._said:
             return False
         before = self._transcript.shown

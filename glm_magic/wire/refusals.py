@@ -20,8 +20,11 @@ from .payload import JSON, object_of, objects_of, text_of
 
 _CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
 _PART_FAILED = "a part of the answer failed"
-#: Where the service's own message is.
-_WORDS = ("err_msg", "error_msg", "message", "msg", "error", "detail")
+#: Where the words of an error stand, or it is words itself.
+_WORDS = (
+    *("err_msg", "error_msg", "message", "msg", "error", "last_error", "detail"),
+    "intervene_text",
+)
 OTHER_WAYS = (
     "Other ways: an API key (ZAI_API_KEY or ZHIPUAI_API_KEY), a server of your own "
     "(GLM_BASE_URL), or the embedded model (`%glm -m local`)."
@@ -36,17 +39,17 @@ def is_refusal(frame: JSON) -> bool:
     code, message = _facts_of(frame)
     if "parts" in frame:  # where a status that nobody knows is no reason to give the answer up
         is_numbered = str(frame.get("status")).isdecimal() and bool(code and message)
-        return frame.get("status") == "error" or (is_numbered and not frame["parts"])
+        is_bare = frame.get("status") is None and bool(frame.get("error"))
+        is_no = (is_numbered or is_bare) and not frame["parts"]
+        return frame.get("status") == "error" or is_no
     return frame.get("status") == "error" or bool(frame.get("error") or code)
 
 
 def complaints(frame: JSON) -> list[str]:
     """Return what *frame*, which is no refusal, says of faults in the answer or its parts."""
-    parts = objects_of(frame, "parts")
-    places = [frame, *parts] if frame.get("status") == "init" else parts
     faulty = [
         place
-        for place in places
+        for place in (frame, *objects_of(frame, "parts"))
         if place.get("last_error") or place.get("error") or place.get("status") == "error"
     ]
     return [_complaint(*_facts_of(place)) for place in faulty]

@@ -388,8 +388,9 @@ def test_last_delta():
         (frame(text("More"), logic_id="L3"), 1),
         ({"status": "intervene", "last_error": {"intervene_text": "No"}}, 1),
         ({"status": "error", "error": {"error_code": 99, "err_msg": "m"}}, 1),
+        ({"status": "finish", "parts": [], "last_error": {"err_msg": "m"}}, 1),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_behind_the_end(late, notices):
     """What comes behind the finish is left out, with a notice if it has not been said before."""
@@ -408,6 +409,40 @@ def test_fault_inside_an_answer(place):
         odd = {"status": "init", "parts": [], "last_error": fault}
     notice = "a part of the answer failed (code 10024): boom"
     assert ("", "Hi", "stop", [notice]) == shown(frame(text("Hi")), odd, odd, END)
+
+
+BOOM = {"error_code": 10024, "err_msg": "boom"}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {**END, "last_error": BOOM},
+        {**END, "error": BOOM},
+        {**END, "last_error": {"intervene_type": "sensitive", "intervene_text": "boom"}},
+        {**END, "last_error": "boom"},
+        {**frame(text("Hi"), part="finish"), **END, "error": BOOM},
+    ],
+    ids=range(5),
+)
+def test_fault_beside_the_finish(last):
+    """An error that comes with a finish is told once, with its code and words."""
+    code = " (code 10024)" if BOOM in last.values() else ""
+    notice = f"a part of the answer failed{code}: boom"
+    assert ("", "Hi", "stop", [notice]) == shown(frame(text("Hi")), last, last)
+
+
+def test_fault_under_an_unknown_status():
+    """An error is told under a status that nobody knows, and the answer goes on."""
+    odd = {"status": "odd", "error": BOOM, "parts": []}
+    notice = "a part of the answer failed (code 10024): boom"
+    assert ("", "Hi", "stop", [notice]) == shown(frame(text("Hi")), odd, END)
+
+
+def test_error_with_no_parts():
+    """An error without a status is a failure, with an empty list of parts as without one."""
+    with pytest.raises(OverloadError, match="boom"):
+        answer(frame(text("Hi")), {"error": BOOM, "parts": []}, END)
 
 
 @pytest.mark.parametrize("place", ["last_error", "error"])
