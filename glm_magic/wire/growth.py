@@ -6,11 +6,19 @@ frame that finishes a part holds all of it in both.
 
 from __future__ import annotations
 
+from os.path import commonprefix
 from typing import Literal
 
 _LONG = 8
 _VARIED = 4
+#: So many characters of a text are looked at for what an edit left.
+_START = 100
 _BREAKS = 3
+
+
+def is_clear(text: str) -> bool:
+    """Whether *text* says so much that, if it comes again, it is no other that begins like it."""
+    return len(text) >= _LONG and len(set(text)) >= _VARIED
 
 
 class Growth:
@@ -34,10 +42,12 @@ class Growth:
         """Learn from two frames of the same item that follow each other."""
         if self.mode or not old or not new or old == new:
             return
-        if new.startswith(old):
-            # A short or monotonous piece may well be followed by one that begins like it.
-            if len(old) >= _LONG and len(set(old)) >= _VARIED:
-                self.mode = "cumulative"
+        # A short or monotonous piece may well be followed by one that begins like it.
+        grows, starts = new.startswith(old), [old[:_START], new[:_START]]
+        kept = old if grows else commonprefix(starts)  # noqa: RUF071, letters are meant
+        if is_clear(kept):
+            self.mode = "cumulative"
+        if self.mode or grows:
             return
         # A text may be edited, but hardly from its first character on, or time and again.
         self._breaks += 1

@@ -208,6 +208,12 @@ def test_text_that_changes_its_mind(after, part):
     assert ("", after, "stop", []) == shown(*frames, END)
 
 
+@pytest.mark.parametrize("after", [LONG[:12], "It was a bright day"], ids=["shrinks", "edited"])
+def test_second_frame_that_changes_its_mind(after):
+    """Two frames suffice to see that a text was edited, if enough of it stays."""
+    assert ("", after, "stop", []) == shown(frame(text(LONG)), frame(text(after)), END)
+
+
 def test_full_text_goes_over_the_sum():
     """The finishing frame is right even if the fragments said otherwise."""
     frames = [frame(text("The")), frame(text(" sin")), frame(text("The sun"), part="finish")]
