@@ -27,7 +27,7 @@ ROWS = (
     "show.spans",
     "redact loop growing show.disarm show.html show.terminal "
     "wire.payload wire.growth wire.markdown wire.runs",
-    "errors wire.restart wire.entries",
+    "errors wire.restart wire.entries wire.items",
     "messages config wire.sse wire.codes show.blocks providers.address",
     "providers.base providers.bodies providers.headers providers.models providers.retry "
     "providers.sessions keys prompt "

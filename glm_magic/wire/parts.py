@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import starmap, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..growing import GrowingText
 from ..messages import Delta
 from .blocks import BlockText, Key
 from .entries import FIELDS, NAME_SIZE, numbered, odd_text
 from .growth import Growth
+from .items import Item
 from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
 
@@ -24,99 +24,12 @@ _ITEM_SIZE = 1000
 #: Characters that may be written anew for each that comes: where the end of a long text is to be
 #: taken back at every frame, the changes of several frames are written at once.
 _WORTH = 16
-#: Characters above which a text is given out as it came: any other would be one more copy of it.
-_HUGE = 2**20
 
 
 class _Change(NamedTuple):
     key: Key
     #: What was put at the end of the item; None when it must be written anew.
     added: str | None
-
-
-class _Item:
-    """One entry of a part's content, its text exactly as received."""
-
-    def __init__(self, *, repeats: bool) -> None:
-        self.is_final = False
-        self.is_shown = False
-        self.held = ""  # the end of a growing text that may become a citation mark
-        self._size = 0
-        self._repeats = repeats  # whether its frames hold all of it in any mode
-        self._frame: str | None = ""  # the last one; None when it has to be joined
-        self._sum = GrowingText()  # of all frames
-
-    @property
-    def is_huge(self) -> bool:
-        """Whether it is to be given out as it came."""
-        return self._size > _HUGE
-
-    @property
-    def _last(self) -> str:
-        if self._frame is None:
-            self._frame = self._sum.read()
-        return self._frame
-
-    def outgrows(self, added: str) -> bool:
-        """Whether *added* would make it huge."""
-        return not self.is_huge and self._size + len(added) > _HUGE
-
-    def text(self, growth: Growth) -> str:
-        """Return all of it, as far as is known."""
-        if self._frame is None or (growth.is_delta and not self.is_final):
-            return self._sum.read()
-        return self._frame
-
-    def finish(self, text: str, growth: Growth) -> str | None:
-        """Take in all of the text and return what that appends (None: it may be anything)."""
-        # An empty text says that the item is finished, but takes nothing back.
-        is_known = not text or self._sum.added_in(text) == ""
-        if is_known and (self.is_final or (growth.mode and self.is_huge and self.is_shown)):
-            self.is_final, self._frame = True, None
-            return ""
-        text = text or self.text(growth)
-        if growth.mode is None:
-            growth.settle(self._last, self._sum.read(), text)
-        self.is_final = True
-        self._begin(text)
-        return None
-
-    def grow(self, text: str, growth: Growth) -> str | None:
-        """Take in a frame and return what that appends (None: it may be anything)."""
-        repeats = self._repeats or growth.mode == "cumulative"
-        if not text or (self.is_final and not repeats):
-            return ""  # a late frame of a finished item tells nothing new
-        is_plain = growth.mode is not None and not self.is_final
-        self.is_final = False
-        if repeats:
-            return self._repeat(text, is_plain=is_plain)
-        growth.weigh(self._last, text)
-        if growth.mode == "cumulative":
-            self._begin(text)
-            return None
-        self._frame = text
-        self._add(text)
-        return text if is_plain else None
-
-    def _repeat(self, text: str, *, is_plain: bool) -> str | None:
-        added = self._sum.added_in(text) if is_plain else None
-        if added is None:
-            self._begin(text)
-        else:  # what was added takes less memory than all of a text that has one wide character
-            self.prolong(added)
-        return added
-
-    def prolong(self, added: str) -> None:
-        """Take in a frame that repeats the last one, with *added* behind it."""
-        self._add(added)
-        self._frame = None
-
-    def _begin(self, text: str) -> None:
-        self._frame, self._sum, self._size = text, GrowingText(text), len(text)
-
-    def _add(self, text: str) -> None:
-        self._sum.add(text)
-        self._size += len(text)
 
 
 class Transcript:
@@ -128,7 +41,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._growth = Growth()
-        self._items: dict[Key, _Item] = {}
+        self._items: dict[Key, Item] = {}
         self._finished: dict[Key, str] = {}  # Markdown that came whole
         self._places: dict[Key, int] = {}
         self._texts = {True: BlockText(), False: BlockText()}  # the thinking, and the answer
@@ -232,7 +145,7 @@ class Transcript:
 
     def _take_text(self, key: Key, entry: JSON, *, is_final: bool) -> str | None:
         if key not in self._items:
-            self._items[key] = _Item(repeats=key.kind == "execution_output")
+            self._items[key] = Item(repeats=key.kind == "execution_output")
             self._place(key)
         item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
         if not text and (odd := odd_text(entry, key.kind)):
