@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The general assistant of the site: a bot, not a model.
 ASSISTANT_ID = "65940acff94777010aa6b796"
 TRUNCATED = "the stream ended before the answer was complete"
+#: Said where frames can be read in both modes to the end.
+DOUBT = "no event told whether they repeat the text or add to it: some may be missing or double"
 _TEXTS = ("text", "think", "text_thinking")
 _LATE = "the service went on after the end of its answer; that was left out"
 _FILTERED = "the vendor's moderation ended the answer"
@@ -219,7 +221,8 @@ class SnapshotDecoder:
         self._finish, self._remark = finish, remark
         unknown = self._transcript.unknown
         notice = [Delta(notice=tidy(left_out(unknown), 150))] if unknown else []
-        return self.rest() + notice
+        doubt = [Delta(notice=DOUBT)] if self._transcript.is_doubtful else []
+        return self.rest() + notice + doubt
 
     def _end(self) -> list[Delta]:
         rest = [] if self._finish else self._note_finish("truncated", TRUNCATED)

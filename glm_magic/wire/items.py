@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..growing import GrowingText
+from .growth import is_clear
 
 if TYPE_CHECKING:
     from .growth import Growth
@@ -46,6 +47,12 @@ class Item:
             return self._sum.read()
         return self._frame
 
+    def is_doubtful(self, growth: Growth) -> bool:
+        """Whether its frames may as well be read the other way."""
+        is_open = growth.mode is None and not (self.is_final or self._repeats)
+        is_clear_now = not growth.is_delta and is_clear(self._last)
+        return is_open and len(self._last) != self._size and not is_clear_now
+
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
         # An empty text says that the item is finished, but takes nothing back.
@@ -63,19 +70,25 @@ class Item:
     def grow(self, text: str, growth: Growth) -> str | None:
         """Take in a frame and return what that appends (None: it may be anything)."""
         repeats = self._repeats or growth.mode == "cumulative"
-        if not text or (self.is_final and not repeats):
-            return ""  # a late frame of a finished item tells nothing new
+        if not text or (self.is_final and not repeats and self._has(text, growth)):
+            return ""  # a late frame of a finished item often tells nothing new
         is_plain = growth.mode is not None and not self.is_final
-        self.is_final = False
+        is_late, self.is_final = self.is_final, False
         if repeats:
             return self._repeat(text, is_plain=is_plain)
-        growth.weigh(self._last, text)
+        if not is_late:  # of what was finished, a piece of any kind is no evidence
+            growth.weigh(self._last, text)
         if growth.mode == "cumulative":
             self._begin(text)
             return None
         self._frame = text
         self._add(text)
         return text if is_plain else None
+
+    def _has(self, text: str, growth: Growth) -> bool:
+        """Whether *text* is all of it, or a piece of it where frames are pieces."""
+        is_piece = growth.is_delta and any(text in piece for piece in self._sum.pieces)
+        return is_piece or self._sum.added_in(text) == ""
 
     def _repeat(self, text: str, *, is_plain: bool) -> str | None:
         added = self._sum.added_in(text) if is_plain else None

@@ -56,6 +56,11 @@ class Transcript:
         return [key.kind or "without a type" for key in self._unknown]
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether what is shown is but one of two ways to read the frames that came."""
+        return any(item.is_doubtful(self._growth) for item in self._items.values())
+
+    @property
     def kept(self) -> int:
         """About how many characters the items take beside their texts."""
         return _ITEM_SIZE * (len(self._places) + len(self._unknown))

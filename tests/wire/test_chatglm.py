@@ -22,6 +22,7 @@ from glm_magic.messages import Message
 from glm_magic.wire.chatglm import (
     _LATE,
     ASSISTANT_ID,
+    DOUBT,
     TRUNCATED,
     SnapshotDecoder,
     headers,
@@ -230,6 +231,38 @@ def test_finished_parts_come_again():
     """Frames that repeat finished parts change nothing."""
     done = frame(text("The sum"), part="finish")
     assert ("", "The sum", "stop", []) == shown(done, done, frame(text("The sum")), done, END)
+
+
+@pytest.mark.parametrize("short", [LONG[:6], LONG[:12], "Well"])
+def test_finished_part_is_long_again(short):
+    """A part that finished shorter than it was, and then is as long again, ends as it is told."""
+    frames = [frame(text(LONG)), frame(text(short), part="finish"), frame(text(LONG))]
+    assert ("", LONG, "stop", []) == shown(*frames, END)
+    more = f"{LONG}, and so on"
+    assert ("", more, "stop", []) == shown(*frames, frame(text(more)), END)
+
+
+def test_pieces_behind_a_finish():
+    """Pieces of a part that had finished go on behind its text, but for what it has."""
+    pieces = [frame(text("The")), frame(text(" sun")), frame(text("The sun"), part="finish")]
+    more = [frame(text("The sun")), frame(text(" sun")), frame(text(" is")), frame(text(" up"))]
+    assert ("", "The sun is up", "stop", []) == shown(*pieces, *more, END)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([frame(text("哈")), frame(text("哈哈"))], "哈哈"),
+        ([frame(text("the ")), frame(text("toad "))], "the toad "),
+    ],
+    ids=["repeats", "adds"],
+)
+def test_frames_of_either_mode(frames, expected):
+    """Of frames that fit both modes to the end one reading is shown, and the doubt is told."""
+    assert ("", expected, "stop", [DOUBT]) == shown(*frames, END)
+    assert ("", expected, "truncated", [DOUBT, TRUNCATED]) == shown(*frames)
+    whole = frame(text(expected), part="finish")
+    assert ("", expected, "stop", []) == shown(*frames, whole, END)
 
 
 # Types
