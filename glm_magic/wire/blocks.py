@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import NamedTuple
 
 from ..growing import GrowingText
 from ..messages import Delta, diff
+from .entries import Key
 from .markdown import NOWHERE, Block, Place, join_blocks
 
 #: What a block that is written anew costs beside its text, in characters.
 _BLOCK_COST = 500
-
-
-class Key(NamedTuple):
-    """Where a block comes from: an item of a chatglm.cn message."""
-
-    segment: str
-    position: int
-    kind: str
-
-    @property
-    def is_thinking(self) -> bool:
-        """Whether the block belongs to the thinking, not to the answer."""
-        return self.kind in ("think", "text_thinking")
 
 
 class BlockText:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .payload import JSON, odd_kind, text_of
 
@@ -19,6 +19,40 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "code": ("code",),
     "execution_output": ("content",),
 }
+_FINAL = ("finish", "done")
+
+
+class Key(NamedTuple):
+    """Where a block comes from: an item of a chatglm.cn message."""
+
+    segment: str
+    position: int
+    kind: str
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether the block belongs to the thinking, not to the answer."""
+        return self.kind in ("think", "text_thinking")
+
+
+class Entry(NamedTuple):
+    """An *entry* of a *part*, and where it stands there; what is of one *segment* is one text."""
+
+    key: Key
+    place: int
+    segment: str
+    part: JSON
+    entry: JSON
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is whole, by itself or by its part."""
+        return self.part.get("status") in _FINAL or self.entry.get("status") in _FINAL
+
+    @property
+    def text(self) -> str:
+        """The text of a type that has one."""
+        return text_of(self.entry, *FIELDS.get(self.key.kind, ()))
 
 
 def entries_of(part: JSON) -> list[JSON]:
@@ -32,17 +66,26 @@ def entries_of(part: JSON) -> list[JSON]:
     ]
 
 
-def numbered(part: JSON) -> Iterator[tuple[str, int, JSON]]:
-    """Yield each entry with its type and its place among those of that type.
+def keyed(parts: list[JSON]) -> Iterator[Entry]:
+    """Yield each entry of *parts* with its key: its part, and its place among those of its type.
 
     By the place among all of them it would be another one as soon as a
-    thinking comes in front of it, or goes.
+    thinking comes in front of it, or goes. Parts without a name count as one.
     """
-    counts: Counter[str] = Counter()
-    for entry in entries_of(part):
-        kind = text_of(entry, "type")[:NAME_SIZE]
-        yield kind, counts[kind], entry
-        counts[kind] += 1
+    nameless: Counter[str] = Counter()
+    passed = 0
+    for part in parts:
+        segment = text_of(part, "logic_id")[:NAME_SIZE]
+        counts = Counter() if segment else nameless
+        starts: dict[str, int] = {}
+        entries = entries_of(part)
+        for place, entry in enumerate(entries, 0 if segment else passed):
+            kind = text_of(entry, "type")[:NAME_SIZE]
+            key = Key(segment, counts[kind], kind)
+            start = starts.setdefault(kind, counts[kind])
+            yield Entry(key, place, segment or f"#{start}", part, entry)
+            counts[kind] += 1
+        passed += 0 if segment else len(entries)
 
 
 def _entry_of(entry: object, part: JSON) -> JSON:

@@ -17,11 +17,13 @@ _HUGE = 2**20
 class Item:
     """One entry of a part's content, its text exactly as received."""
 
-    def __init__(self, *, repeats: bool) -> None:
+    def __init__(self, segment: str, *, repeats: bool) -> None:
+        self.segment = segment
         self.is_final = False
+        self.is_gone = False  # whether the last snapshot says something else in its place
         self.is_shown = False
         self.held = ""  # the end of a growing text that may become a citation mark
-        self._size = 0
+        self.size = 0
         self._repeats = repeats  # whether its frames hold all of it in any mode
         self._frame: str | None = ""  # the last one; None when it has to be joined
         self._sum = GrowingText()  # of all frames
@@ -29,7 +31,7 @@ class Item:
     @property
     def is_huge(self) -> bool:
         """Whether it is to be given out as it came."""
-        return self._size > _HUGE
+        return self.size > _HUGE
 
     @property
     def _last(self) -> str:
@@ -37,9 +39,30 @@ class Item:
             self._frame = self._sum.read()
         return self._frame
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is nothing to show."""
+        return self.is_gone or not self.size
+
+    def clear(self) -> None:
+        """Forget its text."""
+        self._begin("")
+
+    def begins(self, text: str) -> bool:
+        """Whether *text* is all of it and maybe more, which is no chance."""
+        return not self.is_huge and is_clear(self._last) and text.startswith(self._last)
+
+    def grows_to(self, text: str) -> bool:
+        """Whether *text* says that its frames repeat; a finished one is repeated in any mode."""
+        return not self.is_final and self.begins(text)
+
+    def is_in(self, other: Item) -> bool:
+        """Whether *other* says all that it says, and that is no chance."""
+        return not other.is_huge and self.begins(other._last)
+
     def outgrows(self, added: str) -> bool:
         """Whether *added* would make it huge."""
-        return not self.is_huge and self._size + len(added) > _HUGE
+        return not self.is_huge and self.size + len(added) > _HUGE
 
     def text(self, growth: Growth) -> str:
         """Return all of it, as far as is known."""
@@ -51,7 +74,7 @@ class Item:
         """Whether its frames may as well be read the other way."""
         is_open = growth.mode is None and not (self.is_final or self._repeats)
         is_clear_now = not growth.is_delta and is_clear(self._last)
-        return is_open and len(self._last) != self._size and not is_clear_now
+        return is_open and len(self._last) != self.size and not is_clear_now
 
     def finish(self, text: str, growth: Growth) -> str | None:
         """Take in all of the text and return what that appends (None: it may be anything)."""
@@ -91,7 +114,9 @@ class Item:
         return is_piece or self._sum.added_in(text) == ""
 
     def _repeat(self, text: str, *, is_plain: bool) -> str | None:
-        added = self._sum.added_in(text) if is_plain else None
+        # Before the mode was known, the last frame may have been shown, but all of them kept.
+        is_whole = self._frame is None or len(self._frame) == self.size
+        added = self._sum.added_in(text) if is_plain and is_whole else None
         if added is None:
             self._begin(text)
         else:  # what was added takes less memory than all of a text that has one wide character
@@ -104,8 +129,8 @@ class Item:
         self._frame = None
 
     def _begin(self, text: str) -> None:
-        self._frame, self._sum, self._size = text, GrowingText(text), len(text)
+        self._frame, self._sum, self.size = text, GrowingText(text), len(text)
 
     def _add(self, text: str) -> None:
         self._sum.add(text)
-        self._size += len(text)
+        self.size += len(text)

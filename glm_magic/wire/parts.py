@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from itertools import starmap, takewhile
+from itertools import islice, starmap, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..messages import Delta
-from .blocks import BlockText, Key
-from .entries import FIELDS, NAME_SIZE, numbered, odd_text
+from .blocks import BlockText
+from .entries import FIELDS, NAME_SIZE, Entry, Key, keyed, odd_text
 from .growth import Growth
 from .items import Item
 from .markdown import fenced, images, sources, strip_citations
 from .payload import JSON, object_of, objects_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from .markdown import Block
 
-_FINAL = ("finish", "done")
 #: The server's own tools at work: nothing to show.
 _SILENT = ("tool_calls", "tool_result")
 #: What an item takes beside its text, in characters.
 _ITEM_SIZE = 1000
+#: So many items of a part are looked at for one that is gone.
+_FEW = 16
 #: Characters that may be written anew for each that comes: where the end of a long text is to be
 #: taken back at every frame, the changes of several frames are written at once.
 _WORTH = 16
@@ -35,13 +36,15 @@ class _Change(NamedTuple):
 class Transcript:
     """The message so far as two texts, answer and thinking, and how they change.
 
-    Items stand in the order of their first arrival. What changes elsewhere than at the end is
-    given out at once unless that has become too much to be taken back and said again each time.
+    Items stand in the order of their first arrival, those of a part in that of its last snapshot,
+    which also tells what is gone. What changes elsewhere than at the end is given out at once
+    unless that has become too much to be taken back and said again each time.
     """
 
     def __init__(self) -> None:
         self._growth = Growth()
         self._items: dict[Key, Item] = {}
+        self._known: dict[str, dict[Key, int]] = {}  # the first of each part, and their places
         self._finished: dict[Key, str] = {}  # Markdown that came whole
         self._places: dict[Key, int] = {}
         self._texts = {True: BlockText(), False: BlockText()}  # the thinking, and the answer
@@ -68,12 +71,16 @@ class Transcript:
     def add(self, parts: list[JSON]) -> Delta:
         """Take in the *parts* of one frame and return what they change."""
         was_delta = self._growth.is_delta
-        every = [change for entry in enumerate(parts) for change in self._take(*entry)]
+        entries = list(keyed(parts))
+        self._weigh(entries)
+        every = [self._take(entry) for entry in entries]
+        self._replace(entries)
         changes = [change for change in every if change.added != ""]
         is_turned = was_delta != self._growth.is_delta
         # Nearly every frame only prolongs the newest text; the others have it written anew, or
         # kept for later what is not at an end.
-        is_plain = not self._is_late and all(starmap(self._is_at_end, changes))
+        is_odd = self._is_late or is_turned
+        is_plain = not is_odd and all(starmap(self._is_at_end, changes))
         is_last = len(changes) == 1 and [c for c in every if c.key == changes[0].key] == every[-1:]
         is_repeating = self._growth.mode == "cumulative"
         self._growing = every[-1].key if is_plain and is_last and is_repeating else None
@@ -121,18 +128,75 @@ class Transcript:
         reasoning = self._rewrite(is_thinking=True, is_end=is_end)
         return Delta(content.content, reasoning.content, content.retract, reasoning.retract)
 
-    def _take(self, position: int, part: JSON) -> Iterator[_Change]:
-        segment = text_of(part, "logic_id")[:NAME_SIZE] or f"#{position}"
-        for kind, number, entry in numbered(part):
-            key = Key(segment, number, kind)
-            is_final = part.get("status") in _FINAL or entry.get("status") in _FINAL
-            if key.kind in FIELDS:
-                yield _Change(key, self._take_text(key, entry, is_final=is_final))
-            elif key.kind in ("image", "quote_result"):
-                yield _Change(key, self._take_whole(key, part, entry) if is_final else "")
-            else:
-                self._unknown |= {} if key.kind in _SILENT else {key: None}
-                yield _Change(key, "")
+    def _take(self, one: Entry) -> _Change:
+        if one.key.kind in FIELDS:
+            return _Change(one.key, self._take_text(one))
+        if one.key.kind in ("image", "quote_result"):
+            return _Change(one.key, self._take_whole(one) if one.is_final else "")
+        self._unknown |= {} if one.key.kind in _SILENT else {one.key: None}
+        return _Change(one.key, "")
+
+    def _weigh(self, entries: list[Entry]) -> None:
+        """See that frames repeat, where a growing text comes once more, be it in another place."""
+        for one in entries if self._growth.mode is None else ():
+            known = self._known.get(one.key.segment, {})
+            items = (self._items[key] for key in known if key.kind == one.key.kind)
+            if not one.is_final and any(item.grows_to(one.text) for item in items):
+                self._growth.mode = "cumulative"
+                return
+
+    def _replace(self, entries: list[Entry]) -> None:
+        """Find what is gone from these parts: something else stands there, or says the same."""
+        if self._growth.is_delta:
+            return
+        parts: dict[str, dict[Key, int]] = {}
+        for key, place, *_ in entries:
+            if key in self._items:
+                parts.setdefault(key.segment, {})[key] = place
+        for segment, present in parts.items():
+            known = self._known.setdefault(segment, {})
+            absent = [key for key in known if key not in present]
+            for key in absent:
+                self._forget(key, present)
+                self._show(key, is_gone=self._is_replaced(key, known[key], present))
+            for key, place in islice(present.items(), _FEW):
+                self._show(key, is_gone=False)
+                known |= {key: place} if key in known or len(known) < _FEW else {}
+            self._arrange(list(present), [key for key in absent if self._items[key].is_absent])
+
+    def _forget(self, old: Key, present: dict[Key, int]) -> None:
+        """Take *old* for nothing if an item that is *present* says the same."""
+        item = self._items[old]
+        if any(item.is_in(self._items[key]) for key in islice(present, _FEW)):
+            item.clear()
+            self._change(old)
+
+    def _is_replaced(self, old: Key, place: int, present: dict[Key, int]) -> bool:
+        """Whether an item that is *present* has the *place* of *old*."""
+        # A frame without names may have only one of the parts, and thinking gives way to text.
+        is_whole = bool(old.segment) or len(present) > 1
+        others = (key for key in present if present[key] == place and self._items[key].size)
+        return is_whole and any(key.is_thinking >= old.is_thinking for key in others)
+
+    def _show(self, key: Key, *, is_gone: bool) -> None:
+        if self._items[key].is_gone != is_gone:
+            self._items[key].is_gone = is_gone
+            self._change(key)
+
+    def _arrange(self, present: list[Key], gone: list[Key]) -> None:
+        """Have what is *present* of a part stand in this order, what is *gone* out of the way."""
+        for is_thinking, text in self._texts.items():
+            keys = [key for key in present if key.is_thinking == is_thinking]
+            rest = [key for key in gone if key.is_thinking == is_thinking]
+            places = sorted(self._places[key] for key in (*keys, *rest))
+            # The last block can grow: if that is of this part, it is none that is gone.
+            is_apart = bool(places) and places[-1] - places[0] >= len(places)
+            for key, place in zip(
+                [*keys, *rest] if is_apart else [*rest, *keys], places, strict=True
+            ):
+                if self._places[key] != place:
+                    self._places[key], text.keys[place] = place, key
+                    self._change(key)
 
     def _is_closed(self, key: Key) -> bool:
         """Whether the end of the answer changes nothing about what was written for *key*."""
@@ -148,26 +212,28 @@ class Transcript:
         if key in self._items:
             self._items[key].is_shown = False  # nothing can be put behind what is to change
 
-    def _take_text(self, key: Key, entry: JSON, *, is_final: bool) -> str | None:
+    def _take_text(self, one: Entry) -> str | None:
+        key, text = one.key, one.text
         if key not in self._items:
-            self._items[key] = Item(repeats=key.kind == "execution_output")
+            self._items[key] = Item(one.segment, repeats=key.kind == "execution_output")
             self._place(key)
-        item, text = self._items[key], text_of(entry, *FIELDS[key.kind])
-        if not text and (odd := odd_text(entry, key.kind)):
+        item = self._items[key]
+        if not text and (odd := odd_text(one.entry, key.kind)):
             self._unknown[key._replace(kind=odd[:NAME_SIZE])] = None
         was_huge = item.is_huge
-        take = item.finish if is_final else item.grow
+        take = item.finish if one.is_final else item.grow
         added = take(text, self._growth)
         added = added if item.is_huge == was_huge else None
         self._earned += _WORTH * (_ITEM_SIZE + len(text if added is None else added))
         return added
 
-    def _take_whole(self, key: Key, part: JSON, entry: JSON) -> str | None:
+    def _take_whole(self, one: Entry) -> str | None:
+        key = one.key
         if key.kind == "image":
-            urls = [text_of(image, "image_url") for image in objects_of(entry, "image")]
+            urls = [text_of(image, "image_url") for image in objects_of(one.entry, "image")]
             markdown = images(urls)
         else:
-            found = objects_of(object_of(part, "meta_data"), "metadata_list")
+            found = objects_of(object_of(one.part, "meta_data"), "metadata_list")
             markdown = sources([(text_of(page, "title"), text_of(page, "url")) for page in found])
         if self._finished.get(key, "") == markdown:
             return ""
@@ -198,14 +264,18 @@ class Transcript:
     def _rewrite(self, *, is_thinking: bool, is_end: bool) -> Delta:
         text = self._texts[is_thinking]
         keys = text.keys[text.first_changed :]
-        return text.rewrite(
-            [(key.segment, key.kind, self._block(key, is_end=is_end)) for key in keys]
-        )
+        return text.rewrite([self._block(key, is_end=is_end) for key in keys])
 
-    def _block(self, key: Key, *, is_end: bool) -> str:
+    def _block(self, key: Key, *, is_end: bool) -> Block:
         if key in self._finished:
-            return self._finished[key]
+            return key.segment, key.kind, self._finished[key]
         item = self._items[key]
+        is_gone = item.is_gone and not self._growth.is_delta
+        text = "" if is_gone else self._text(key, item, is_end=is_end)
+        item.is_shown = bool(text)
+        return item.segment, key.kind, text
+
+    def _text(self, key: Key, item: Item, *, is_end: bool) -> str:
         text, is_open = item.text(self._growth), not (item.is_final or is_end)
         if item.is_huge:
             item.held = ""
@@ -214,5 +284,4 @@ class Transcript:
         elif not key.is_thinking:
             is_open = is_open and key == self._texts[False].keys[-1]
             text = fenced(text, "python" if key.kind == "code" else "", is_open=is_open)
-        item.is_shown = bool(text)
         return text

@@ -113,11 +113,12 @@ def _last_item(frame: JSON) -> JSON:
     return items[-1] if items else {}
 
 
-def _place_of(frame: JSON) -> list[tuple[object, int]]:
-    """Return what the last item of *frame* is told apart by: the parts, and how long they are."""
-    parts = objects_of(frame, "parts")
-    places = [(part.get("logic_id"), len(objects_of(part, "content"))) for part in parts]
-    return [*places, (_last_item(frame).get("type"), 0)]
+def _place_of(frame: JSON) -> list[tuple[object, list[object]]]:
+    """Return what the last item of *frame* is told apart by: all items by their types."""
+    return [
+        (part.get("logic_id"), [item.get("type") for item in objects_of(part, "content")])
+        for part in objects_of(frame, "parts")
+    ]
 
 
 def _text_in(string: bytes) -> str | None:

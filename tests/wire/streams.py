@@ -38,6 +38,12 @@ def frame(*items: dict[str, Any], status: str = "init", part: str = "init", **mo
     return {"conversation_id": "k1", "status": status, "last_error": {}, "parts": [content], **more}
 
 
+def nameless(*items: dict[str, Any]) -> Any:
+    """Return one chatglm.cn frame with a part without a name for each of *items*."""
+    parts = [{"status": "init", "content": [item]} for item in items]
+    return {"conversation_id": "k1", "status": "init", "last_error": {}, "parts": parts}
+
+
 def text(words: str) -> dict[str, Any]:
     """Return a text item."""
     return {"type": "text", "text": words}

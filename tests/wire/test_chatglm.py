@@ -30,7 +30,20 @@ from glm_magic.wire.chatglm import (
 )
 from glm_magic.wire.payload import REPAIRED, SKIPPED
 from glm_magic.wire.refusals import read_refusal
-from tests.wire.streams import CHATGLM, DONE, cut_at, event, frame, outcome, play, sse, text, think
+from tests.wire.streams import (
+    CHATGLM,
+    DONE,
+    cut_at,
+    event,
+    frame,
+    nameless,
+    outcome,
+    play,
+    reply_of,
+    sse,
+    text,
+    think,
+)
 
 
 def answer(*frames):
@@ -249,6 +262,15 @@ def test_pieces_behind_a_finish():
     assert ("", "The sun is up", "stop", []) == shown(*pieces, *more, END)
 
 
+def test_text_that_was_doubtful():
+    """What another item shows of the mode sets right a text that fitted both."""
+    frames = [("哈", ""), ("哈哈", LONG), ("哈哈哈!", LONG)]
+    decoder = SnapshotDecoder()
+    told = [json.dumps(frame(text(words), think(thought))) for thought, words in frames]
+    reply = reply_of(delta for one in told for delta in decoder.decode(event(one)))
+    assert ("哈哈哈!", LONG) == (reply.reasoning, reply.text)
+
+
 @pytest.mark.parametrize(
     ("frames", "expected"),
     [
@@ -263,6 +285,124 @@ def test_frames_of_either_mode(frames, expected):
     assert ("", expected, "truncated", [DOUBT, TRUNCATED]) == shown(*frames)
     whole = frame(text(expected), part="finish")
     assert ("", expected, "stop", []) == shown(*frames, whole, END)
+
+
+# Places
+
+
+ONE, TWO = "First of all, this.", "And then that."
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([[ONE, TWO], [TWO, ONE]], f"{TWO}\n\n{ONE}"),
+        ([[ONE, TWO], [TWO, ONE], [ONE, TWO]], f"{ONE}\n\n{TWO}"),
+        ([[TWO], [ONE, TWO]], f"{ONE}\n\n{TWO}"),
+        ([[ONE, TWO], [TWO]], TWO),
+        ([[ONE, TWO], [ONE + "!"]], f"{ONE}!\n\n{TWO}"),
+    ],
+    ids=["swap", "swap_back", "one_comes_in_front", "one_goes", "one_alone_grows"],
+)
+@pytest.mark.parametrize("first", [[], [frame(think(LONG[:12])), frame(think(LONG))]])
+def test_parts_without_names(first, frames, expected):
+    """Parts without names end in the order of the last frame, with nothing double."""
+    told = [nameless(*map(text, words)) for words in frames]
+    assert (expected, "stop", []) == shown(*first, *told, END)[1:]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [[think("Hm"), text(ONE[:9])], [text(ONE)]],
+        [[text(ONE[:9])], [think("Hm"), text(ONE)]],
+        [[think("Hm"), text("First")], [text(" of all")], [text(", this.")]],
+    ],
+    ids=["goes", "comes", "goes_from_pieces"],
+)
+def test_thinking_in_front_of_a_part_without_a_name(frames):
+    """A part without a name is the same one though a thinking came in front of it, or went."""
+    assert ("Hm", ONE) == shown(*(nameless(*items) for items in frames), END)[:2]
+
+
+def test_texts_of_a_part_without_a_name():
+    """Texts of one part are one text, with a name or without."""
+    part = {"content": [text("One "), text("text.")]}
+    assert "One text.\n\nTwo" == answer({"parts": [part, {"content": [text("Two")]}]}, END).text
+
+
+def code(words):
+    """Return an item of code."""
+    return {"type": "code", "code": words}
+
+
+def old_think(words):
+    """Return an item of thinking as it was called in 2024."""
+    return {"type": "text_thinking", "text_thinking": words}
+
+
+CODE = "import os\nprint(os.name)"
+RETYPED = {
+    "text to code": (text, code, ("", f"{FENCE}python\n{CODE}\n{FENCE}")),
+    "code to text": (code, text, ("", CODE)),
+    "text to thinking": (text, think, (CODE, "")),
+    "thinking to text": (think, text, ("", CODE)),
+    "old thinking to thinking": (old_think, think, (CODE, "")),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), RETYPED.values(), ids=RETYPED)
+@pytest.mark.parametrize("make", [frame, nameless])
+def test_item_of_another_type(make, old, new, expected):
+    """An item that changes its type in place is shown under the last one only."""
+    for start in ([], [make(old(CODE[:6])), make(old(CODE[:15]))]):
+        assert expected == shown(*start, make(old(CODE[:20])), make(new(CODE)), END)[:2]
+
+
+def test_item_of_another_type_says_something_else():
+    """What stands in the place of a text is told instead, but an answer hides no thinking."""
+    start = [frame(text(LONG[:12])), frame(text(LONG))]
+    assert f"{FENCE}python\n1\n{FENCE}" == answer(*start, frame(code("1")), END).text
+    assert LONG == answer(*start, frame(code("1")), frame(text(LONG)), END).text
+    start = [frame(think(LONG[:12])), frame(think(LONG))]
+    assert (LONG, "Hi", "stop", []) == shown(*start, frame(text("Hi")), END)
+
+
+def test_pieces_of_several_types():
+    """Pieces of one part hide nothing that was told before under another type."""
+    pieces = [frame(text("It is")), frame(text(" 1.")), frame(code("1")), frame(code("+1"))]
+    expected = f"It is 1.\n\n{FENCE}python\n1+1\n{FENCE}"
+    assert ("", expected, "stop", []) == shown(*pieces, END)
+    assert ("", expected, "stop", []) == shown(pieces[0], pieces[2], *pieces[1::2], END)
+
+
+def test_item_of_another_type_keeps_its_place():
+    """Items of a part stand in the order of its last snapshot, and the part where it stood."""
+    start = [frame(text(ONE), text(TWO)), frame(text("Bye"), logic_id="L2")]
+    block = f"{FENCE}python\n{ONE}\n{FENCE}"
+    last = frame(code(ONE), text(TWO))
+    assert ("", f"{block}\n\n{TWO}\n\nBye", "stop", []) == shown(*start, last, END)
+    swapped = [frame(text(ONE), code(CODE)), frame(code(CODE), text(ONE))]
+    expected = f"{FENCE}python\n{CODE}\n{FENCE}\n\n{ONE}"
+    assert ("", expected, "stop", []) == shown(*swapped, END)
+
+
+def test_item_that_goes():
+    """Where an item goes, the one behind it is not told twice."""
+    assert TWO == answer(frame(text(ONE), text(TWO)), frame(text(TWO)), END).text
+
+
+def test_last_item_of_another_place():
+    """A last text that is said again is that of its own item, though others changed their type."""
+    start = [frame(text(ONE), text(TWO), text("no")), frame(text(ONE), text(TWO), text("no!"))]
+    end = frame(code(ONE), text(TWO), text("no!"), status="finish", part="finish")
+    assert f"{FENCE}python\n{ONE}\n{FENCE}\n\n{TWO}no!" == answer(*start, end).text
+
+
+def test_thinking_that_is_put_in_front_of_another():
+    """That a text is said again shows that frames repeat, whatever else the frame has."""
+    frames = [[think("a")], [think("a"), text(ONE)], [think("b"), think("a"), text(ONE)]]
+    assert ("ba", ONE) == shown(*(frame(*items) for items in frames), END)[:2]
 
 
 # Types
