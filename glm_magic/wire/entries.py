@@ -82,8 +82,8 @@ def keyed(parts: list[JSON]) -> Iterator[Entry]:
         for place, entry in enumerate(entries, 0 if segment else passed):
             kind = text_of(entry, "type")[:NAME_SIZE]
             key = Key(segment, counts[kind], kind)
-            start = starts.setdefault(kind, counts[kind])
-            yield Entry(key, place, segment or f"#{start}", part, entry)
+            text = segment or f"#{starts.setdefault(kind, counts[kind])}"
+            yield Entry(key, place, text, part, entry)
             counts[kind] += 1
         passed += 0 if segment else len(entries)
 

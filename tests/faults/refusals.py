@@ -143,6 +143,19 @@ BY_FINISH = (
         wires=SNAPSHOTS,
     ),
     fault(
+        "error beside the finish",
+        then(event({**chatglm_frame({}, "finish"), "parts": [], "last_error": FAILED})),
+        words=("code 10024", "generator exit"),
+        wires=SNAPSHOTS,
+    ),
+    fault(
+        "error with an empty list of parts",
+        then(event({"error": FAILED, "parts": []})),
+        error=OverloadError,
+        words=("generator exit",),
+        wires=SNAPSHOTS,
+    ),
+    fault(
         "status error with the last text",
         then(
             failed({**chatglm_part("text", TEXT + " end", status="finish"), "logic_id": "L-text"})

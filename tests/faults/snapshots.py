@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.far_side import Stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk
-from tests.faults.dialects import DELTA, SNAPSHOTS
+from tests.faults.dialects import DELTA, SNAPSHOTS, fault, then
 from tests.faults.fault import Fault, either, same
 from tests.providers.asking import CHATGLM, OPENAI
 
@@ -76,6 +76,11 @@ def numbered(text: str) -> list[bytes]:
     ]
 
 
+def nameless(*parts: dict[str, Any]) -> bytes:
+    """Return an event with all these *parts*, which have no name in it."""
+    return frame(*({**part, "logic_id": None} for part in parts))
+
+
 ONE, TWO = "First of all, this.", "And then that."
 BOTH = f"{ONE}\n\n{TWO}"
 A, B = part("text", ONE, "A"), part("text", TWO, "B")
@@ -119,7 +124,46 @@ FAULTS = (
     ),
     parts(
         "parts without a name",
-        *(frame(chatglm_part("text", text) | {"logic_id": None}) for text in (ONE, ONE + TWO)),
+        *(nameless(chatglm_part("text", text)) for text in (ONE, ONE + TWO)),
         text=ONE + TWO,
     ),
+    parts(
+        "parts without a name change order",
+        *(nameless(*both) for both in ((A, B), (B, A))),
+        text=f"{TWO}\n\n{ONE}",
+    ),
+    parts("a part without a name vanishes", nameless(A, B), nameless(B), text=TWO),
+    parts(
+        "thinking before a part without a name vanishes",
+        nameless(part("think", "Hm", "T"), part("text", ONE[:9], "A")),
+        nameless(A),
+        text=ONE,
+    ),
+    parts(
+        "text turns out to be code",
+        frame(part("text", "x = 1", "A"), B),
+        frame(part("code", "x = 1\nprint(x)", "A"), B),
+        text=f"```python\nx = 1\nprint(x)\n```\n\n{TWO}",
+    ),
+    parts(
+        "text turns out to be thinking",
+        frame(part("text", "Hm", "A"), B),
+        frame(part("think", "Hm, well", "A"), B),
+        text=TWO,
+    ),
+    parts(
+        "a part is long again behind its finish",
+        frame(A),
+        frame(part("text", ONE[:5], "A", "finish")),
+        frame(A),
+        text=ONE,
+    ),
+    Fault(
+        "text that fits both modes",
+        same(Stream([*told("哈", "哈哈"), frame(status="finish")])),
+        text="哈哈",
+        words=("no event told whether",),
+        wires=(CHATGLM,),
+    ),
+    fault("finish without parts", then(frame(status="finish")), wires=SNAPSHOTS),
 )
