@@ -50,7 +50,8 @@ class Item:
 
     def begins(self, text: str) -> bool:
         """Whether *text* is all of it and maybe more, which is no chance."""
-        return not self.is_huge and is_clear(self._last) and text.startswith(self._last)
+        is_one = not (self.is_huge or self._repeats)
+        return is_one and text.startswith(self._last) and is_clear(self._last)
 
     def grows_to(self, text: str) -> bool:
         """Whether *text* says that its frames repeat; a finished one is repeated in any mode."""

@@ -463,6 +463,15 @@ def test_output_repeats():
     assert "```\n2\n```" == answer(*frames, END).text
 
 
+def test_output_shows_no_mode():
+    """That an output is sent again does not say that texts are, and its words may be told again."""
+    output = {"type": "execution_output", "content": LONG}
+    told = [nameless(output)] * 2 + [nameless(text("It ")), nameless(text("was"))]
+    assert f"{FENCE}\n{LONG}\n{FENCE}\n\nIt was" == answer(*told, END).text
+    told = [nameless(output), nameless(text(f"{LONG}."))]
+    assert f"{FENCE}\n{LONG}\n{FENCE}\n\n{LONG}." == answer(*told, END).text
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
