@@ -387,6 +387,13 @@ def test_item_of_another_type_keeps_its_place():
     assert ("", expected, "stop", []) == shown(*swapped, END)
 
 
+def test_two_parts_of_one_name():
+    """Two parts of one frame that have the same name hide nothing of each other."""
+    both = frame(text(ONE))
+    both["parts"] += frame(code(CODE))["parts"]
+    assert f"{ONE}\n\n{FENCE}python\n{CODE}\n{FENCE}" == answer(both, both, END).text
+
+
 def test_item_that_goes():
     """Where an item goes, the one behind it is not told twice."""
     assert TWO == answer(frame(text(ONE), text(TWO)), frame(text(TWO)), END).text
