@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parents[1] / "glm_magic"
 #: itself is `glm_magic`, a folder's `__init__` goes by the folder's name, and `magic.*` stands
 #: for the whole folder, in which modules may import each other.
 ROWS = (
-    "show.formulas show.sanitiser",
+    "show.bounds show.formulas show.sanitiser",
     "show.grammar",
     "show.spans",
     "redact loop growing show.disarm show.html show.terminal "

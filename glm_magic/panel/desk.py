@@ -23,11 +23,13 @@ from ..prompt import Filled, fill
 from ..providers.base import Options, Think
 from ..show.remarks import waiting
 from ..state import DEFAULT_LABEL, State
-from .items import JSON, Failure, Items, has_words, words_of
+from .items import JSON, Failure, Items, has_words, size_of, words_of
 from .operations import OPERATIONS
 
-#: Seconds between two patches: fifteen a second look like a flow, and any front end keeps up.
+#: Seconds between two patches: fifteen a second look like a flow, and any front end keeps up ...
 PAUSE = 1 / 15
+#: ... and what each 1,000 characters of the last one add: an open block is sent whole each time.
+PAUSE_PER_KILO = 0.015
 
 
 class Desk:
@@ -58,6 +60,7 @@ class Desk:
         self._tasks: set[asyncio.Future[None]] = set()
         self._status: JSON = {}
         self._heard = self._flushed = 0.0
+        self._pause = PAUSE
         self._error = ""
         self._timer: asyncio.TimerHandle | None = None
         self._begin(label or DEFAULT_LABEL)
@@ -197,9 +200,9 @@ class Desk:
 
     def _on_change(self) -> None:
         if background.is_current():
-            self._schedule()
+            self._schedule(self._pause)
         else:
-            background.loop.call_soon_threadsafe(self._schedule)
+            background.loop.call_soon_threadsafe(self._schedule, self._pause)
 
     def _schedule(self, wait: float = PAUSE) -> None:
         """See to it that the views are told *wait* seconds after the last time, or before."""
@@ -218,6 +221,7 @@ class Desk:
     def flush(self) -> None:
         """Tell the views what has changed since the last time."""
         self._flushed = time.monotonic()
+        self._pause = PAUSE
         before, self._error = self._error, self._draw()
         status = self._describe()
         if status != self._status:
@@ -234,6 +238,7 @@ class Desk:
         try:
             for message in self.items.update(self.conversation, self.failure):
                 self._send(message)
+                self._pause += PAUSE_PER_KILO * size_of(message) / 1000
                 if has_words(message):
                     self._heard = self._flushed
             if self._error:  # what failed the last time may be missing in the views

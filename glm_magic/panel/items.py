@@ -100,6 +100,12 @@ def has_words(message: JSON) -> bool:
     return bool(tail.get("text")) or "reasoning" in message
 
 
+def size_of(message: JSON) -> int:
+    """Return how many characters of blocks *message* has."""
+    blocks = (*message.get("blocks", ()), *message.get("reasoning", {}).get("blocks", ()))
+    return sum(map(len, blocks))
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A question that got no answer at all, and why."""

@@ -43,7 +43,7 @@ def disarm(markdown: str) -> str:
 
     Visible text, code and formulas stay; blank text gives "". Any beginning
     of a text is as safe as the whole, and what is disarmed already stays the
-    same to the eye. What is nested deeper than `grammar.DEEPEST` is left out.
+    same to the eye.
     """
     if not markdown.strip():
         return ""

@@ -11,6 +11,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .bounds import References, bound_nesting
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 #: A longer formula is text: this bounds the search for the end of one that has none.
 LONGEST_FORMULA = 8000
-#: Levels of lists and quotes that are read; what is nested deeper is left out.
-DEEPEST = 100
 #: Levels of emphasis and links in one text.
 DEEPEST_SPAN = 50
 
@@ -49,7 +49,7 @@ def parse(markdown: str) -> Node:
     """
     from markdown_it.tree import SyntaxTreeNode  # 20 ms that only shown text needs
 
-    tokens = _parser().parse(markdown)
+    tokens = _parser().parse(markdown, {"references": References(len(markdown))})
     for token in tokens:
         token.children = _shallow(token.children or [], 0) or token.children
     return SyntaxTreeNode(tokens)
@@ -72,8 +72,9 @@ def _shallow(tokens: list[Token], depth: int) -> list[Token]:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt  # see above
 
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100})
     parser.enable(["table", "strikethrough"])
+    bound_nesting(parser)
     # Its documented hook: what is no link is left in the text as it was written.
     parser.validateLink = is_link  # type: ignore[method-assign, assignment]
     parser.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph"]})

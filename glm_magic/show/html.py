@@ -20,6 +20,7 @@ from time import thread_time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from .bounds import References, bound_nesting
 from .formulas import add_formulas, mathml
 from .sanitiser import sanitise
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from pygments.token import _TokenType
 
-#: Levels of lists and quotes that are parsed; what is nested deeper is left out.
-DEEPEST = 50
 #: Bytes of an image that stands in the text itself; a larger one is not shown.
 LARGEST_IMAGE = 2 * 1024 * 1024
 #: Characters of a piece of code that get colours ...
@@ -78,7 +77,8 @@ def render(markdown: str) -> str:
     element is the code to the letter, apart from what CommonMark replaces
     (carriage returns, U+0000) and halves of surrogate pairs.
     """
-    tokens = _parser().parse(_SURROGATE.sub("\ufffd", markdown))
+    references = References(len(markdown))
+    tokens = _parser().parse(_SURROGATE.sub("\ufffd", markdown), {"references": references})
     _tick_boxes(tokens)
     return sanitise(_write(tokens))
 
@@ -90,8 +90,9 @@ def render(markdown: str) -> str:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt  # 20 ms that only shown text needs
 
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 50})
     parser.enable(["table", "strikethrough"])
+    bound_nesting(parser)
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # see _link
     parser.inline.ruler.before("autolink", "line_break", _line_break)
     add_formulas(parser)

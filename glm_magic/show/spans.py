@@ -23,6 +23,9 @@ _JOINER = "\u2060"
 #: Struck-through nothing: MathJax looks for formulas within one text node, and this ends it.
 BREAK = f"~~{_JOINER}~~"
 
+#: So many dollar signs of one text are told apart by a break: each makes marked slower for all.
+_MOST_BREAKS = 1000
+
 _SPECIAL = re.compile(
     r"<(?![\s\d=])|&(?=#?\w+;)|[`$]"
     r"|\\(?:(?=[(\[]|begin\{)|(?=[!-/:-@[-`{-~])|\Z)"
@@ -31,6 +34,7 @@ _SPECIAL = re.compile(
 )
 _ENTITIES = {"<": "&lt;", "&": "&amp;", "`": "&#96;"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONG_GAP = re.compile(" {100,}")  # mistune reads these again from each of their blanks
 _TICKS = re.compile(r"`+")
 _TEX_GAPS = re.compile(r"(?<=<)(?=\S)|(?<=\])(?=[\[(:])|(?<=!)(?=\[)|(?<=:)(?=//)|(?<=www)(?=\.)")
 
@@ -52,9 +56,9 @@ _CLASH = re.compile(r"\$[$\d]|[~`]`")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where text stands: near other dollar signs or unruly code, in a link; how lines break."""
+    """Where text stands: near unruly code, in a link; how its dollar signs and line ends are."""
 
-    is_crowded: bool
+    dollar: str
     is_tangled: bool
     hard: str
     soft: str
@@ -66,12 +70,18 @@ def write_text(node: Node, *, hard: str = "\\\n", soft: str = "\n") -> str:
     nodes = list(node.walk())
     is_tangled = _is_tangled(nodes)
     text = "".join(n.content for n in nodes if _is_text(n, is_tangled=is_tangled))
-    formulas = sum(n.type == "formula" for n in nodes)
-    is_crowded = "$" in text and text.count("$") + formulas > 1
-    written = _spans(node.children[0].children, _Place(is_crowded, is_tangled, hard, soft))
+    dollar = _dollar(text.count("$"), sum(n.type == "formula" for n in nodes))
+    written = _spans(node.children[0].children, _Place(dollar, is_tangled, hard, soft))
     while written.endswith("\\\n"):
         written = written[:-2]
     return "\n".join(line.strip(" ") for line in written.split("\n"))
+
+
+def _dollar(count: int, formulas: int) -> str:
+    """Return how a dollar sign in text is written, of which there are *count* beside *formulas*."""
+    if count > _MOST_BREAKS:
+        return "\uff04"  # its wide form, which starts no formula
+    return "\\$" + BREAK if count + formulas > 1 else "\\$"
 
 
 def write_tex(tex: str) -> str:
@@ -108,7 +118,7 @@ def _spans(nodes: Iterable[Node], place: _Place) -> str:
 
 
 def _text(node: Node, place: _Place) -> str:
-    text = _CONTROL.sub(" ", node.content)
+    text = _LONG_GAP.sub(" ", _CONTROL.sub(" ", node.content))
     pieces, at = [], 0
     for found in _BARE_LINK.finditer(text):
         pieces += [_escape(text[at : found.start()], place), _bare_link(found, place)]
@@ -137,8 +147,8 @@ def _escape(text: str, place: _Place) -> str:
             return "\\\\" + BREAK
         if char == "\\" and not following:
             return "&#92;"
-        if char == "$" and place.is_crowded:
-            return "\\$" + BREAK
+        if char == "$":
+            return place.dollar
         return _ENTITIES.get(char) or "\\" + "\\".join(char)
 
     return _SPECIAL.sub(escaped, text)

@@ -79,6 +79,30 @@ def test_text(do, shape):
     assert grown(do, lambda size: (shape * size)[:size]) < 6
 
 
+@pytest.mark.parametrize("do", [disarm, render])
+def test_definitions(do):
+    """A link that is defined once and used again and again does not write a square of the text."""
+    text = f"[a]: http://{'b' * 20_000}\n\n" + "[a] " * 20_000
+    assert len(do(text)) < 10 * len(text)
+
+
+@pytest.mark.parametrize("do", [disarm, render])
+def test_definitions_of_a_short_text(do):
+    """A link may be used as often as anybody does."""
+    assert do("[a]: http://b.test/\n\n" + "[a] " * 1000).count("http://b.test/") >= 1000
+
+
+def test_nesting():
+    """Lines that go on in many quotes are written with the marks of a bounded number of them."""
+    text = "> " * 500 + "a\n" * 500
+    assert len(disarm(text)) < 40 * len(text)
+
+
+def test_gaps():
+    """A long run of blanks is one blank: what shows it would read on from each of them."""
+    assert len(disarm("a" + " " * 10_000 + "b")) < 10
+
+
 @pytest.mark.parametrize("shape", [KEY, KEY[:-1], KEY[0], KEY[:9], f"{KEY[:-1]} {KEY} ", "a "])
 def test_keys(shape):
     """Live keys, and what only begins like one, are looked for in linear time."""

@@ -16,6 +16,7 @@ from glm_magic.loop import run_sync
 from glm_magic.magic.commands import run
 from glm_magic.panel import export, items
 from glm_magic.panel.desk import Desk
+from glm_magic.panel.items import Items
 from glm_magic.redact import Secret
 from glm_magic.show.disarm import disarm
 from glm_magic.state import State
@@ -122,6 +123,22 @@ def test_a_change_does_not_wait_for_the_clock_of_the_silence(view: View):
         return view.desk._timer.when() - view.desk._flushed
 
     assert run_sync(seconds()) < 1  # when the silence would be told
+
+
+def test_a_large_patch_is_followed_by_a_long_pause(view: View):
+    """An open block is sent whole with each patch: the larger it is, the fewer there are."""
+
+    async def seconds() -> float:
+        view.desk.items = Items()  # all is drawn anew
+        view.desk.flush()
+        view.desk._on_change()
+        assert view.desk._timer is not None
+        return view.desk._timer.when() - view.desk._flushed
+
+    view.ask("send", text="- item\n" * 20)
+    short = run_sync(seconds())
+    view.ask("send", text="- item\n" * 4000)
+    assert run_sync(seconds()) > short + 0.5
 
 
 def test_each_message_is_json(view: View):

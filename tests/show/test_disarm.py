@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_magic.show.disarm import disarm
+from glm_magic.show.html import render
 from tests.show.viewers import VIEWERS, actors, commonmark, jupyterlab, nbconvert
 
 DATA = Path(__file__).parents[1] / "data"
@@ -102,6 +104,21 @@ def test_comment_behind_a_line_end():
 def test_marks_nested_without_end(text: str):
     """However deep they are nested, the words are shown."""
     assert "b" in disarm(text)
+
+
+@pytest.mark.parametrize("do", [disarm, render])
+@pytest.mark.parametrize("text", ["> " * 500 + "b", "- " * 500 + "b", "1. > " * 500 + "b"])
+def test_blocks_nested_without_end(do, text: str):
+    """Quotes and lists that are nested too deep are text, and nothing in them is left out."""
+    assert "b" in re.sub(r"</?[a-z][^>]*>", "", do(text))
+
+
+def test_most_dollars():
+    """Past a thousand dollar signs in one text, none starts a formula, or slows a viewer down."""
+    shown = disarm("it costs $5 " * 1001)
+    assert "$" not in shown
+    assert shown.count("\uff045") == 1001
+    assert disarm("it costs $5 " * 1000).count("$") == 1000
 
 
 def test_longest_fence():
