@@ -109,9 +109,11 @@ class GlmConfig(Configurable):
     @validate("temperature", "connect_timeout", "first_event_timeout", "idle_timeout")
     def _check_number(self, proposal: dict[str, Any]) -> float | None:
         value: float | None = proposal["value"]
-        least = -1.0 if proposal["trait"].name == "temperature" else 0.0
-        if value is not None and not (math.isfinite(value) and value > least):
-            raise TraitError(f"{proposal['trait'].name} is a number above 0 or None, not {value}")
+        name: str = proposal["trait"].name
+        may_be_0 = name == "temperature"
+        if value is not None and not (math.isfinite(value) and (value > 0 or may_be_0)):
+            what = "a number from 0 to 2" if may_be_0 else "a number above 0"
+            raise TraitError(f"{name} is {what} or None, not {value}")
         return value
 
     def _is_configured(self, name: str) -> bool:
@@ -181,9 +183,14 @@ def may_be_plain(host: str) -> bool:
     return bool({host.lower(), host.lower().rpartition(":")[0]} & {*named} - {""})
 
 
+def path_of(name: str) -> Path:
+    """Return the path that the user wrote as *name*; `~` is the home folder, if there is one."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111, no error where there is none
+
+
 def data_dir() -> Path:
     """Return the user's folder for our models; it need not exist."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111, Path.home() fails where there is none
+    home = path_of("~")
     if sys.platform == "win32":
         base = environment("LOCALAPPDATA") or str(home / "AppData" / "Local")
     elif sys.platform == "darwin":

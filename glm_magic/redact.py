@@ -18,6 +18,9 @@ SHORTEST = 6
 # What servers that check no key are told, such as `ollama` or `not-needed`: ordinary words too.
 _WORDS = re.compile(r"(?=.{1,15}\Z)[A-Za-z]+([-_][A-Za-z]+)*")
 
+# What .NET, and Gson and others, write as `\u002B` in JSON.
+_IN_UNITS = ("[+<>&'\"`]|[^ -~]", "[=<>&']")
+
 # Every key that was handed to a request in this process; `redact` looks for these and only these.
 _live: set[str] = set()
 
@@ -133,6 +136,14 @@ def _overlap(text: str, form: str) -> int:
     return len(tail) - at if at >= 0 else 0
 
 
+def _upper(sign: re.Match[str]) -> str:
+    return f"\\u{ord(sign[0]):04X}"
+
+
+def _lower(sign: re.Match[str]) -> str:
+    return f"\\u{ord(sign[0]):04x}"
+
+
 @cache
 def _forms(value: str) -> tuple[str, ...]:
     raw = value.encode("utf-8", "surrogatepass")
@@ -144,6 +155,7 @@ def _forms(value: str) -> tuple[str, ...]:
         *(re.sub("%..", lambda found: found[0].lower(), form) for form in in_url),
         *in_json,
         *(form.replace("/", "\\/") for form in in_json),  # as PHP and Java write it
+        *(re.sub(signs, as_unit, value) for signs in _IN_UNITS for as_unit in (_upper, _lower)),
         repr(value)[1:-1],
         *(value.replace("\\", "\\" * 2**depth) for depth in (1, 2, 3)),  # a repr in a repr
         html.escape(value),

@@ -127,6 +127,15 @@ def test_none_leaves_it_open(name: str):
     assert getattr(config, name) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("temperature", "from 0 to 2"), ("idle_timeout", "above 0")]
+)
+def test_bad_number_is_told_the_good_ones(name: str, words: str):
+    """The error says which numbers there are."""
+    with pytest.raises(TraitError, match=words):
+        setattr(GlmConfig(), name, float("nan"))
+
+
 # -- The environment -----------------------------------------------------------------------------
 
 

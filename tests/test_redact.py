@@ -79,6 +79,8 @@ def test_secret_equals_only_itself():
         quote(KEY),
         quote(KEY, safe="").lower(),
         json.dumps(KEY).replace("/", "\\/"),
+        "a\\u002Bb=c/d-secret",
+        "a+b\\u003dc/d-secret",
         repr(repr(repr("a\\b-secret"))),
         html.escape(KEY),
         base64.b64encode(f"user:{KEY}:".encode()).decode(),
@@ -88,6 +90,7 @@ def test_every_encoding_is_masked(form: str):
     """A live key is masked as it is, in a URL, in JSON, in a repr and in base64."""
     Secret(KEY)
     Secret("a\\b-secret")
+    Secret("a+b=c/d-secret")
     masked = redact(f"Bearer {form}, twice {form}.")
     assert form not in masked
     assert masked.count(MASK) == 2

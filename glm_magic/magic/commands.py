@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config import environment
+from ..config import environment, path_of
 from ..errors import ConfigError, GlmError, Interrupted, tidy
 from ..loop import background, run_sync
 from ..messages import Usage
@@ -141,7 +140,7 @@ def _file_and_label(command: str, line: str) -> tuple[Path, str]:
     if not name:
         what = f"{command} needs a file name."
         raise ConfigError(what, remedy=f"%glmcmd {command} talk.json")
-    return Path(os.path.expanduser(name)), split_value(label)[0]  # noqa: PTH111, no error for a stranger's ~name
+    return path_of(name), split_value(label)[0]
 
 
 def pull_model(state: State, what: str) -> None:

@@ -132,6 +132,8 @@ def load(shell: InteractiveShell) -> None:
 def _forget_refused(shell: InteractiveShell) -> None:
     """Take out what `%config` or a file says that no setting takes: loading would fail on it."""
     section = shell.config.get("GlmConfig", {})
+    if not section:  # as nearly always
+        return
     trial = GlmConfig(config=Config())
     for name, value in dict(section).items():
         try:

@@ -21,8 +21,8 @@ def to_markdown(exchanges: Iterable[Exchange]) -> str:
     return "\n\n".join(map(_disarmed, _parts(exchanges)))
 
 
-class Transcript:
-    """The Markdown that stands for the panel where no kernel runs.
+class StandIn:
+    """The Markdown that stands in for the panel where no kernel runs.
 
     It is written after each answer; what was disarmed the last time is not disarmed again.
     """

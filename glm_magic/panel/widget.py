@@ -14,7 +14,7 @@ from IPython.display import publish_display_data
 from ..conversation import Conversation
 from ..state import shared
 from .desk import Desk
-from .export import Transcript
+from .export import StandIn
 from .items import JSON
 
 _HERE = Path(__file__).parent
@@ -34,8 +34,8 @@ class ChatPanel(anywidget.AnyWidget):
 
     def __init__(self, label: str | None = None, model: str | None = None) -> None:
         super().__init__()
-        self._transcript = Transcript()
-        self._transcript_id = uuid.uuid4().hex
+        self._stand_in = StandIn()
+        self._stand_in_id = uuid.uuid4().hex
         self._is_shown = False
         self._desk = Desk(
             shared(),
@@ -69,13 +69,13 @@ class ChatPanel(anywidget.AnyWidget):
 
     def _keep(self, conversation: Conversation) -> None:
         if self._is_shown:
-            text = self._transcript.write(conversation.exchanges, conversation.label or "")
+            text = self._stand_in.write(conversation.exchanges, conversation.label or "")
             self._publish(text, update=True)
 
     def _publish(self, markdown: str, *, update: bool) -> None:
         publish_display_data(
             {"text/markdown": markdown, "text/plain": ""},
-            transient={"display_id": self._transcript_id},
+            transient={"display_id": self._stand_in_id},
             update=update,
         )
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..config import data_dir, environment, secret
+from ..config import data_dir, environment, path_of, secret
 from ..errors import ConfigError
 from .address import host_of, normalise
 from .base import Clocks, Provider
@@ -123,8 +123,6 @@ def make_provider(  # noqa: PLR0913, the settings of a connection
 
 def models_dir() -> Path:
     """Return the folder where pulled models are; it need not exist."""
-    from .models import path_of
-
     folder = environment("GLM_MODELS_DIR")
     return path_of(folder) if folder else data_dir() / "models"
 
@@ -135,7 +133,7 @@ def local_file(name: str = "") -> Path | None:
     *name* is a path, the name of a pulled file, or empty for GLM_LOCAL_MODEL,
     else the newest pulled file, else the installed small model.
     """
-    from .models import find_gguf, path_of
+    from .models import find_gguf
 
     name = name or environment("GLM_LOCAL_MODEL")
     if "/" in name or name.endswith(".gguf"):

@@ -6,15 +6,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ..errors import ConfigError
 from ..redact import Secret
 
 Headers = dict[str, str | Secret]
 
+_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _KEY_HEADER = re.compile("auth|cookie|key|password|secret|token", re.IGNORECASE)
 
 
 def hidden(headers: Mapping[str, str]) -> Headers:
-    """Return the user's *headers*, those that look like one with a key as secrets."""
+    """Return the user's *headers*, those that look like one with a key as secrets.
+
+    Raises ConfigError for one with characters that HTTP does not carry.
+    """
+    for name, value in headers.items():
+        if isinstance(value, str) and not _VALUE.fullmatch(value):
+            what = f"one of the headers, {name!r}, holds characters that HTTP does not carry."
+            raise ConfigError(what, remedy="Write it in plain ASCII, on one line.")
     return {name: _hide(v) if _KEY_HEADER.search(name) else v for name, v in headers.items()}
 
 

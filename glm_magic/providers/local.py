@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+from ..config import path_of
 from ..errors import ConfigError, ModelError, ProviderError
 from ..messages import Delta, Finish, Message, Reply, Usage
 from .base import Messages, Options, Request
 from .llama import Chunk, Run, Setup, engine_for
-from .models import find_gguf, name_of, path_of
+from .models import find_gguf, name_of
 
 #: Tokens of prompt and answer together, where the model itself allows as many.
 CONTEXT = 8192

@@ -35,11 +35,6 @@ _PIP = (
 )
 
 
-def path_of(name: str) -> Path:
-    """Return the path that the user wrote as *name*; `~` is the home folder."""
-    return Path(os.path.expanduser(name))  # noqa: PTH111, no error for a stranger's ~name
-
-
 def find_gguf(directory: Path | None) -> Path | None:
     """Return the file pulled last into *directory*, else the installed small model, else None.
 

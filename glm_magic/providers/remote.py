@@ -9,11 +9,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from ..config import may_be_plain, proxy_for
 from ..errors import ConfigError, ProviderError, StatusError
 from ..messages import Delta, Message, Reply
-from ..redact import hide_password
+from ..redact import hide_password, redact
 from .address import OVER_TLS, check_proxy, host_of, is_local, origin_of
 from .base import Clocks, Messages, Options, Request
 from .headers import hidden
@@ -70,9 +71,10 @@ class RemoteProvider(ABC):
         options: Options | None = None,
         conversation_id: str | None = None,
     ) -> Request:
-        """Return what `stream` would send, with the key masked; sends nothing."""
+        """Return what `stream` would send, with keys and passwords masked; sends nothing."""
         history = [Message.of(message) for message in messages]
-        return self._call(history, options or Options(), conversation_id).request
+        request = self._call(history, options or Options(), conversation_id).request
+        return replace(request, url=redact(request.url))
 
     async def stream(
         self,

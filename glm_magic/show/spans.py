@@ -50,8 +50,8 @@ _RAW = re.compile(r"<[A-Za-z/!?]|!\[|\]\(|ftp://", re.I)
 # ... and what makes some of them misjudge, after emphasis or a link, where code ends.
 _TANGLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 _MARKS = {"em", "strong", "s", "link", "image"}
-# What must not touch: `$x$5` is a price, `$x$$y$` another formula, marked reads ~` as text.
-_CLASH = re.compile(r"\$[$\d]|[~`]`")
+# What must not touch: `$x$5` is a price, `$x$$y$` another formula, marked reads ~` and $` as text.
+_CLASH = re.compile(r"\$[$\d`]|[~`]`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ def test_half_a_character_is_shown_as_lost(view: View):
     """A lone surrogate, which no message can hold, is U+FFFD in all that leaves the kernel."""
     kept = []
     view.desk._keep = lambda conversation: kept.append(
-        export.Transcript().write(conversation.exchanges, "main")
+        export.StandIn().write(conversation.exchanges, "main")
     )
     view.ask("send", text="a \ud800 b")
     assert "a \ufffd b" == view.items["q1"]["text"]
@@ -446,7 +446,7 @@ def test_an_open_fence_ends_with_its_answer(view: View):
     view.ask("send", text="```python\nprint(1)")
     view.ask("send", text="and then?")
     exported = view.ask("export", kind="markdown")["value"]["text"]
-    for text in (exported, export.Transcript().write(view.desk.conversation.exchanges, "main")):
+    for text in (exported, export.StandIn().write(view.desk.conversation.exchanges, "main")):
         assert "print(1)\n```\n\n> and then?" in text
 
 
@@ -454,15 +454,15 @@ def test_the_transcript_grows_with_what_is_new(view: View, monkeypatch: pytest.M
     """In a long conversation, an answer costs no more there than in a short one."""
     texts: list[str] = []
     monkeypatch.setattr(export, "disarm", lambda text: texts.append(text) or disarm(text))
-    growing, exchanges = export.Transcript(), lambda: view.desk.conversation.exchanges
+    growing, exchanges = export.StandIn(), lambda: view.desk.conversation.exchanges
     for question in ("one", "**two**", "one", "three"):
         view.ask("send", text=question)
         texts.clear()
         written = growing.write(exchanges(), "main")
         assert len(texts) <= 3  # the question, the answer and the name
-        assert export.Transcript().write(exchanges(), "main") == written
+        assert export.StandIn().write(exchanges(), "main") == written
     view.ask("undo")
-    assert export.Transcript().write(exchanges(), "main") == growing.write(exchanges(), "main")
+    assert export.StandIn().write(exchanges(), "main") == growing.write(exchanges(), "main")
 
 
 def test_words_that_stand_for_keys_are_words(view: View, monkeypatch):

@@ -23,10 +23,11 @@ async def test_address_that_cannot_be(url):
         await ask(OPENAI.at(url))
 
 
-async def test_header_that_cannot_be(far_side, wire):
+@pytest.mark.parametrize("end", ["\r\nX-Evil: 1", "\u043a\u043b\u044e\u0447", "\ud800", "\0"])
+async def test_header_that_cannot_be(far_side, wire, end):
     """A header that HTTP cannot carry is a wrong setting, and is not sent."""
-    with pytest.raises(ConfigError, match="headers") as caught:
-        await ask(wire.at(far_side.url, headers={"X-Api-Key": "sk-0123456789\r\nX-Evil: 1"}))
+    with pytest.raises(ConfigError, match=r"headers.*X-Api-Key") as caught:
+        await ask(wire.at(far_side.url, headers={"X-Api-Key": f"sk-0123456789{end}"}))
     assert "sk-0123456789" not in repr(caught.value)
     await ask(wire.at(far_side.url))
     assert 1 == len(far_side.requests)

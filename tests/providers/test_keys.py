@@ -87,6 +87,14 @@ async def test_no_key_in_a_provider(far_side: FarSide):
     assert {**sent, **headers} == dict(sent)
 
 
+def test_password_of_an_address_is_not_prepared():
+    """What would be sent shows no password of its address."""
+    provider = make_provider("openai/m", base_url="https://me:pass-word-9@host.test/v1")
+    assert provider.prepare([{"role": "user", "content": "hi"}]).url == (
+        "https://me:***@host.test/v1/chat/completions"
+    )
+
+
 @pytest.mark.usefixtures("plain_http")
 async def test_password_of_a_proxy(far_side: FarSide):
     """The password of a proxy is masked in what the proxy says of it."""
