@@ -18,7 +18,7 @@ from collections.abc import (
     Generator,
     Iterator,
 )
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import aclosing, contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -92,6 +92,26 @@ def stop_put_off() -> Iterator[None]:
         signal.signal(signal.SIGINT, before or signal.default_int_handler)
         if came:
             signal.raise_signal(signal.SIGINT)
+
+
+class _Threads(ThreadPoolExecutor):
+    """Gives each call a thread of its own, for which the end of the process does not wait.
+
+    The pool's own threads are waited for: one that looks up a name can take for ever.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # a result that comes too late is none to speak of
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001, whoever waits for the result gets it
+                future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
 
 
 class BackgroundLoop:
@@ -195,6 +215,7 @@ class BackgroundLoop:
     def _open(self) -> None:
         self.closers = set()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(_Threads())
         self._thread = threading.Thread(
             target=self._live, args=(self._loop,), name="glm_magic", daemon=True
         )

@@ -160,6 +160,29 @@ def test_start_does_not_wait(loop):
         endless.wait()
 
 
+def test_calls_on_other_threads(loop, monkeypatch):
+    """A call that blocks gives its result or its error; one that comes too late is no error."""
+    said: list[object] = []
+    late, threads = threading.Event(), []
+
+    def wait() -> None:
+        threads.append(threading.current_thread())
+        late.wait()
+
+    async def work() -> None:
+        assert await asyncio.to_thread(lambda: 42) == 42
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 / 0)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(wait), 0.1)
+
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    loop.run(work())
+    late.set()
+    threads[0].join()
+    assert said == []
+
+
 def test_one_thread_for_all(loop):
     """Callers on many threads share one background thread."""
     names: list[int] = []

@@ -21,7 +21,7 @@ def hidden(headers: Mapping[str, str]) -> Headers:
     Raises ConfigError for one with characters that HTTP does not carry.
     """
     for name, value in headers.items():
-        if isinstance(value, str) and not _VALUE.fullmatch(value):
+        if not _VALUE.fullmatch(str(value)):
             what = f"one of the headers, {name!r}, holds characters that HTTP does not carry."
             raise ConfigError(what, remedy="Write it in plain ASCII, on one line.")
     return {name: _hide(v) if _KEY_HEADER.search(name) else v for name, v in headers.items()}

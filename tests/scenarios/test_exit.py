@@ -92,6 +92,28 @@ def test_terminated(far_side: FarSide):
     assert far_side.requests[0].closed()
 
 
+HANGING = """
+import socket, threading
+from glm_magic import GlmError, run_sync
+from glm_magic.providers.base import Clocks
+from glm_magic.providers.openai import OpenAIProvider
+from tests.providers.asking import ask
+
+socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
+provider = OpenAIProvider("https://far.invalid", model="m", clocks=Clocks(connect=0.1), retries=0)
+try:
+    run_sync(ask(provider))
+except GlmError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("flags", [(), STRICT], ids=["plain", "strict"])
+def test_exit_while_a_name_is_looked_up(flags: tuple[str, ...]):
+    """A look-up that never ends, as where a resolver is silent, does not hold the end up."""
+    assert ["NetworkError"] == output(HANGING, *flags)
+
+
 #: Iterating with no `aclosing`, and whether the stream is dropped or kept when the loop ends.
 BROKEN_OFF = """
 import asyncio, sys
