@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import tidy
 from ..growing import GrowingText
 from ..messages import Delta, ToolCall
 from .payload import JSON, object_of, odd_kind, read_object, text_of, texts_in
+from .restart import says_something
 from .think import BoxFilter, Pairs, ThinkSplitter, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What a fragment of a tool call takes beside its arguments, in characters.
 _FRAGMENT_SIZE = 100
@@ -100,13 +104,22 @@ class Answer:
         self.unknown += [tidy(kind, _KIND_SIZE) for kind in odd]
 
 
-def delta_of(choice: JSON) -> JSON:
-    """Return what *choice* adds, which some servers call `message` or `text`."""
-    for name in ("delta", "message", "text"):
-        given: Any = choice.get(name)  # Any: a JSON value of any type
+def delta_of(choice: JSON, places: Sequence[str] = ("delta", "message", "text")) -> JSON:
+    """Return what *choice* adds: of its *places*, the first that says something."""
+    first: JSON = {}
+    for place in places:
+        given: Any = choice.get(place)  # Any: a JSON value of any type
         if given is not None:
-            return given if isinstance(given, dict) else {"content": given}
-    return {}
+            delta = given if isinstance(given, dict) else {"content": given}
+            if says_something(delta):
+                return delta
+            first = first or delta
+    return first
+
+
+def whole_of(choice: JSON) -> JSON:
+    """Return all that *choice* says, where it is one of an answer in one piece."""
+    return delta_of(choice, ("message", "delta", "text"))
 
 
 def number_of(choice: JSON) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError, StatusError, tidy
 from ..messages import Delta, Usage
-from .answer import Answer, delta_of, number_of
+from .answer import Answer, delta_of, number_of, whole_of
 from .codes import classify
 from .finishing import FAILURES, Finishing
 from .payload import JSON, left_out, object_of, objects_of, read_event, read_object, text_of
@@ -36,9 +36,7 @@ def read_answer(payload: JSON, decoder: OpenAIDecoder) -> Iterator[Delta]:
 
     Raises StatusError when it is a refusal, ProtocolError when it is no answer.
     """
-    choices = [
-        {**choice, "delta": choice.get("message")} for choice in objects_of(payload, "choices")
-    ]
+    choices = [{**each, "delta": whole_of(each)} for each in objects_of(payload, "choices")]
     if not choices and not _is_error(payload):
         raise ProtocolError(_NO_ANSWER, remedy=_REMEDY)
     yield from decoder.read({**payload, "choices": choices} if choices else payload)
@@ -161,11 +159,15 @@ class OpenAIDecoder:
 
     def _is_repeat(self, choice: JSON, delta: JSON) -> bool:
         """Whether a whole message comes behind its pieces, and says just what they said."""
-        if choice.get("delta") is not None:
+        given = choice.get("delta")
+        if given and (given is delta or not isinstance(given, dict)):  # as nearly always
             self._has_pieces = True
             return False
-        had_pieces, self._has_pieces = self._has_pieces, False
-        return had_pieces and bool(delta) and delta.get("content") == self._answer.content
+        if not (self._has_pieces and says_something(delta)):
+            return False
+        # Where it says something else, messages may be the pieces from here on.
+        self._has_pieces = delta.get("content") == self._answer.content
+        return self._has_pieces
 
     def _change_to(self, number: int) -> list[Delta]:
         """Take the answer back that came under another number: the first one is this."""

@@ -55,6 +55,10 @@ PAGES = (
 )
 
 
+#: What a choice holds, under whatever name.
+WHOLE = {"role": "assistant", "content": "Whole answer"}
+
+
 def answer(content: str, finish: str = "stop") -> dict[str, Any]:
     """Return a whole answer of OpenAI's format as JSON."""
     message = {"role": "assistant", "content": content}
@@ -145,6 +149,20 @@ JSON = (
         error=StatusError,
         words=("chatglm.cn refused",),
         wires=(CHATGLM,),
+    ),
+    *(
+        Fault(
+            f"JSON answer in {name}",
+            same(Status(200, {"choices": [{"index": 0, "finish_reason": "stop", **choice}]})),
+            text="Whole answer",
+            wires=(OPENAI,),
+        )
+        for name, choice in {
+            "delta": {"delta": WHOLE},
+            "delta beside an empty message": {"delta": WHOLE, "message": {}},
+            "message beside its last piece": {"delta": {"content": "answer"}, "message": WHOLE},
+            "text beside an empty message": {"text": "Whole answer", "message": {"content": ""}},
+        }.items()
     ),
     lasts(
         "JSON error with 200 that passes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -179,9 +180,44 @@ ODD = (
         )
         for name, value in {"message": {"content": "In pieces."}, "text": "In pieces."}.items()
     ),
+    *(
+        said(
+            f"{name} beside a delta of {json.dumps(delta)}",
+            {"id": "r1", "choices": [{"index": 0, "delta": delta, name: value}]},
+            text="In pieces.",
+        )
+        for name, value in {"message": {"content": "In pieces."}, "text": "In pieces."}.items()
+        for delta in ({}, {"role": "assistant", "content": ""}, "")
+    ),
     fault(
         "message behind its pieces",
         then(event({"id": "r1", "choices": [{"message": {"content": TEXT}}]}), FINISHED),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "message behind its pieces, beside an empty delta",
+        then(
+            event({"id": "r1", "choices": [{"delta": {}, "message": {"content": TEXT}}]}), FINISHED
+        ),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "pieces that are messages beside empty deltas",
+        same(
+            Stream(
+                [
+                    event(choice({"role": "assistant", "content": ""})),
+                    *(
+                        event(
+                            {"id": "r1", "choices": [{"delta": {}, "message": {"content": each}}]}
+                        )
+                        for each in ("ha", "ha", "!")
+                    ),
+                    FINISHED,
+                ]
+            )
+        ),
+        text="haha!",
         wires=(OPENAI,),
     ),
     said(
