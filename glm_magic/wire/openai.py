@@ -94,7 +94,8 @@ class OpenAIDecoder:
         if self._was_done:  # before the end it may come by mistake, and more behind it
             return self._end() if self._finishing.has_reason else []
         if event.event == "error":
-            return self._fail(read_object(data) or data)
+            payload = read_object(data)
+            return self._break_off(payload) if payload else self._fail(data)
         self._start = self._start or data[:200]  # all of it would be kept
         del data  # it may be large, and is read from its bytes
         reading = read_event(event, goes_on=True)
@@ -123,7 +124,7 @@ class OpenAIDecoder:
         if self._is_done:
             return []
         if _is_error(chunk):
-            return self._fail(chunk)
+            return self._break_off(chunk)
         self._has_begun = True
         usage = _read_usage(chunk)
         self._usage = usage or self._usage
@@ -136,6 +137,15 @@ class OpenAIDecoder:
         ours = (each for each, _ in choices if number_of(each) == self._choice)
         is_last = self._finishing.has_reason and any(each.get("finish_reason") for each in ours)
         return deltas + self._end() if is_last and not self._is_done else deltas
+
+    def _break_off(self, chunk: JSON) -> list[Delta]:
+        """Return the text of a *chunk* that is an error; what reason it names for that is none."""
+        id_ = text_of(chunk, "id")
+        choices = [
+            {**each, "finish_reason": None, "error": None} for each in objects_of(chunk, "choices")
+        ]
+        deltas = [delta for each in choices for delta in self._choose(each, delta_of(each), id_)]
+        return deltas + self._fail(chunk)
 
     def _choose(self, choice: JSON, delta: JSON, chunk_id: str) -> list[Delta]:
         number = number_of(choice)
@@ -153,6 +163,8 @@ class OpenAIDecoder:
             return deltas + self._say(_LATE)
         if has_text or not self._finishing.has_reason:
             deltas += self._extend(delta, chunk_id)
+        if choice.get("error"):
+            return deltas + self._fail({"error": choice["error"]})
         return deltas + self._note_finish(
             text_of(choice, "finish_reason"), chunk_id, with_text=has_text
         )

@@ -55,6 +55,7 @@ PAGES = (
 )
 
 
+TOP_UP = {"error": {"code": "1113", "message": "top up"}}
 #: What a choice holds, under whatever name.
 WHOLE = {"role": "assistant", "content": "Whole answer"}
 
@@ -170,6 +171,20 @@ JSON = (
         error=OverloadError,
         words=("died",),
         wires=(OPENAI,),
+    ),
+    *(
+        Fault(
+            f"JSON answer with an error {place}",
+            same(Status(200, body)),
+            text="Whole answer",
+            error=QuotaError,
+            words=("1113", "top up"),
+            wires=(OPENAI,),
+        )
+        for place, body in {
+            "beside it": {**answer("Whole answer"), **TOP_UP},
+            "in its choice": {"choices": [{"message": WHOLE, **TOP_UP, "finish_reason": "error"}]},
+        }.items()
     ),
     Fault(
         "JSON answer that ended by a failure",

@@ -55,6 +55,8 @@ LASTING: dict[str, tuple[dict[str, Any], type[GlmError]]] = {
     "openai": ({"code": "1113", "message": "no balance"}, QuotaError),
     "chatglm": ({"code": 500, "message": "tried too often, please log in"}, QuotaError),
 }
+SLOW = PASSING["openai"][0]
+FINISHED = event(openai_chunk({}, finish="stop"))
 WIRES = {"openai": (OPENAI,), "chatglm": SNAPSHOTS}
 
 
@@ -169,6 +171,54 @@ BY_FINISH = (
         then(*one_line(field(PASSING["openai"][0]))),
         text=TEXT + " end",
         error=RateLimitError,
+        wires=(OPENAI,),
+    ),
+    *(
+        fault(
+            f"error beside the last text{name}",
+            then(event({**openai_chunk({"content": " end"}, finish=finish), "error": SLOW})),
+            text=TEXT + " end",
+            error=RateLimitError,
+            words=("slow down",),
+            wires=(OPENAI,),
+        )
+        for name, finish in {"": None, " and a finish": "stop"}.items()
+    ),
+    fault(
+        "error as an event, beside the last text",
+        then(
+            b"event: error\n" + event({**openai_chunk({"content": " end"}), "error": SLOW}),
+        ),
+        text=TEXT + " end",
+        error=RateLimitError,
+        words=("slow down",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "error in the choice",
+        then(
+            event(
+                {
+                    "choices": [
+                        {"delta": {"content": " end"}, "error": SLOW, "finish_reason": "error"}
+                    ]
+                }
+            )
+        ),
+        text=TEXT + " end",
+        error=RateLimitError,
+        words=("slow down",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "error in a choice that is not shown",
+        then(event({"choices": [{"index": 1, "error": SLOW}]}), FINISHED),
+        words=("more than one answer",),
+        wires=(OPENAI,),
+    ),
+    recovers(
+        "error beside no text first",
+        same(Stream([event({**openai_chunk({"content": ""}, finish="error"), "error": SLOW})])),
         wires=(OPENAI,),
     ),
     fault(
