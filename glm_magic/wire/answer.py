@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _FRAGMENT_SIZE = 100
 #: So many characters of a type that nobody knows are kept.
 _KIND_SIZE = 60
+_THOUGHTS = ("reasoning_content", "reasoning")
+_WORDS = ("content", "refusal", *_THOUGHTS)
+_CALLS = ("tool_calls", "function_call")
 _INDEX = re.compile("[0-9]{1,9}")
 
 
@@ -62,7 +65,12 @@ class Answer:
     @property
     def kept(self) -> int:
         """About how many characters were taken in and not given out."""
-        return self.calls.size + self._splitter.kept + _KIND_SIZE * len(self.unknown)
+        return self.calls.size + len(self.held) + _KIND_SIZE * len(self.unknown)
+
+    @property
+    def held(self) -> str:
+        """The text that was kept back in case it was the start of a tag."""
+        return self._splitter.held + self._box.held
 
     def add(self, delta: JSON) -> Delta:
         """Take in one `delta` (or `message`) object and return what it adds."""
@@ -76,6 +84,22 @@ class Answer:
         content = self._content_pairs.feed(self._text(delta, "content") + refusal)
         self._is_empty = self._is_empty and not (content or reasoning)
         return self._keep(reasoning, self._splitter.feed(self._box.feed(content)))
+
+    def news_in(self, message: JSON) -> JSON:
+        """Return *message*, which is a whole one, without what its pieces have said before.
+
+        Both are compared as they are shown, wherever their thinking stands.
+        """
+        whole = Answer()
+        whole.add(message)
+        news = dict(message)
+        if self._content.added_in(whole.content) == "" and self.held == whole.held:
+            news |= {**dict.fromkeys(_WORDS), "reasoning_content": whole.reasoning}
+        if self._reasoning.added_in(whole.reasoning) == "":
+            news |= dict.fromkeys(_THOUGHTS)
+        if self.calls.say_as(whole.calls):
+            news |= dict.fromkeys(_CALLS)
+        return news
 
     def close(self) -> Delta:
         """Return the text that was kept back in case it was the start of a tag."""
@@ -161,6 +185,15 @@ class ToolCalls:
                 self.size += _FRAGMENT_SIZE + call.add(fragment)
         odd = [each for each in fragments if each and not isinstance(each, dict)]
         return [odd_kind(each, field) for each in odd]
+
+    def say_as(self, other: ToolCalls) -> bool:
+        """Say whether these call the same as *other*, whatever their ids are."""
+        both = (calls.finished(is_complete=True) for calls in (self, other))
+        mine, theirs = (
+            [(call.name, read_object(call.arguments) or call.arguments) for call in calls]
+            for calls, _ in both
+        )
+        return mine == theirs
 
     def _index_of(self, fragment: JSON) -> int:
         index = fragment.get("index")

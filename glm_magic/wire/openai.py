@@ -156,8 +156,7 @@ class OpenAIDecoder:
             if number:
                 return self._say(_OTHER_CHOICE)
             deltas = self._change_to(number)
-        if self._is_repeat(choice, delta):
-            delta = {}
+        delta = self._news_in(choice, delta)
         has_text = says_something(delta)
         if has_text and not self._finishing.goes_on(chunk_id):
             return deltas + self._say(_LATE)
@@ -169,17 +168,16 @@ class OpenAIDecoder:
             text_of(choice, "finish_reason"), chunk_id, with_text=has_text
         )
 
-    def _is_repeat(self, choice: JSON, delta: JSON) -> bool:
-        """Whether a whole message comes behind its pieces, and says just what they said."""
+    def _news_in(self, choice: JSON, delta: JSON) -> JSON:
+        """Return *delta* of *choice*, or what is new in it if it is a message behind its pieces."""
         given = choice.get("delta")
         if given and (given is delta or not isinstance(given, dict)):  # as nearly always
             self._has_pieces = True
-            return False
-        if not (self._has_pieces and says_something(delta)):
-            return False
-        # Where it says something else, messages may be the pieces from here on.
-        self._has_pieces = delta.get("content") == self._answer.content
-        return self._has_pieces
+        elif self._has_pieces and says_something(delta):
+            delta = self._answer.news_in(delta)
+            # Where it says something else, messages may be the pieces from here on.
+            self._has_pieces = not says_something(delta)
+        return delta
 
     def _change_to(self, number: int) -> list[Delta]:
         """Take the answer back that came under another number: the first one is this."""

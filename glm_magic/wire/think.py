@@ -60,19 +60,20 @@ class BoxFilter:
     """Takes out the markers that GLM-4.5V puts around its final answer."""
 
     def __init__(self) -> None:
-        self._rest = ""
+        #: What was kept back.
+        self.held = ""
 
     def feed(self, text: str) -> str:
         """Return *text* without markers, less what may be the start of one."""
-        text = self._rest + text
+        text = self.held + text
         cut = len(text) - _held(text, *_BOX_MARKS)
-        self._rest = text[cut:]
+        self.held = text[cut:]
         return _BOX.sub("", text[:cut])
 
     def close(self) -> str:
         """Return what was kept back."""
-        rest, self._rest = self._rest, ""
-        return rest
+        held, self.held = self.held, ""
+        return held
 
 
 class ThinkSplitter:
@@ -96,9 +97,9 @@ class ThinkSplitter:
         self._retract = 0
 
     @property
-    def kept(self) -> int:
-        """How many characters were kept back."""
-        return len(self._held)
+    def held(self) -> str:
+        """What was kept back."""
+        return self._held
 
     def feed(self, text: str) -> Delta:
         """Return what *text* adds; a retraction always takes back all the content."""

@@ -21,6 +21,8 @@ CALL = (
     ({"index": 0, "id": "t1", "function": {"name": "add", "arguments": '{"a":'}}, None),
     ({"index": 0, "id": "t2", "function": {"arguments": " 1}"}}, "tool_calls"),
 )
+#: The same call in one piece, as a message has it.
+WHOLE_CALL = {"tool_calls": [{"id": "t1", "function": {"name": "add", "arguments": {"a": 1}}}]}
 #: Two calls, their pieces one after the other's.
 IN_TURNS = (
     CALL[0][0],
@@ -199,6 +201,83 @@ ODD = (
         then(
             event({"id": "r1", "choices": [{"delta": {}, "message": {"content": TEXT}}]}), FINISHED
         ),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "message behind its pieces, twice",
+        then(*[event({"id": "r1", "choices": [{"message": {"content": TEXT}}]})] * 2, FINISHED),
+        wires=(OPENAI,),
+    ),
+    *(
+        fault(
+            f"message behind its pieces, with thinking {name}",
+            then(event({"id": "r1", "choices": [{"message": message}]}), FINISHED, text=pieces),
+            wires=(OPENAI,),
+        )
+        for name, message, pieces in (
+            ("in tags", {"content": f"<think>Hm.</think>{TEXT}"}, ["<think>Hm.", "</think>", TEXT]),
+            ("beside it", {"content": TEXT, "reasoning": "Hm."}, ["<think>Hm.", "</think>", TEXT]),
+            ("left out", {"content": TEXT}, ["<think>Hm.</think>", TEXT]),
+            ("that is new", {"content": TEXT, "reasoning_content": "Hm."}, [TEXT]),
+        )
+    ),
+    fault(
+        "message behind its pieces, which may end in a tag",
+        then(
+            event({"id": "r1", "choices": [{"message": {"content": "a < b <"}}]}),
+            FINISHED,
+            text="a < b <",
+        ),
+        text="a < b <",
+        wires=(OPENAI,),
+    ),
+    *(
+        fault(
+            f"calls in a message behind {name}",
+            then(
+                *map(event, pieces),
+                event({"id": "r1", "choices": [{"message": {"content": TEXT, **WHOLE_CALL}}]}),
+                event(choice({}, finish="tool_calls")),
+            ),
+            finish="tool_calls",
+            calls=[("add", '{"a": 1}')],
+            wires=(OPENAI,),
+        )
+        for name, pieces in (
+            ("their pieces", [choice({"tool_calls": [piece]}) for piece, _ in CALL]),
+            ("its text", []),
+        )
+    ),
+    fault(
+        "calls without text in a message behind their pieces",
+        same(
+            Stream(
+                [
+                    *(event(choice({"tool_calls": [piece]})) for piece, _ in CALL),
+                    event({"id": "r1", "choices": [{"message": {"content": None, **WHOLE_CALL}}]}),
+                    event(choice({}, finish="tool_calls")),
+                ]
+            )
+        ),
+        text="",
+        finish="tool_calls",
+        calls=[("add", '{"a": 1}')],
+        wires=(OPENAI,),
+    ),
+    fault(
+        "calls in a message behind an empty piece",
+        same(
+            Stream(
+                [
+                    event(choice({"role": "assistant", "content": ""})),
+                    event({"id": "r1", "choices": [{"message": {"content": "", **WHOLE_CALL}}]}),
+                    event(choice({}, finish="tool_calls")),
+                ]
+            )
+        ),
+        text="",
+        finish="tool_calls",
+        calls=[("add", '{"a": 1}')],
         wires=(OPENAI,),
     ),
     fault(

@@ -252,6 +252,36 @@ def test_text_about_events():
     assert (words, []) == (reply.text, reply.notices)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        ([{"content": "<think>Hm.</think>"}, {"content": "Hi"}], {"content": "Hi"}),
+        (
+            [{"content": "<think>Hm.</think>"}, {"content": "Hi"}],
+            {"content": "<think>Hm.</think>Hi"},
+        ),
+        (
+            [{"reasoning_content": "Hm."}, {"content": "Hi"}],
+            {"content": "<think>Hm.</think>Hi"},
+        ),
+        (
+            [{"reasoning": "Hm."}, {"content": "Hi"}],
+            {"content": "Hi", "reasoning_content": "Hm."},
+        ),
+        ([{"content": "Hi"}], {"content": "Hi", "reasoning": "Hm."}),
+        ([{"content": "Hi"}], {"content": "<think>Hm.</think>Hi"}),
+        ([{"reasoning": "Hm."}], {"content": "Hi", "reasoning": "Hm."}),
+    ],
+    ids=range(7),
+)
+def test_message_behind_pieces(pieces, message):
+    """A whole message adds what its pieces did not say, and nothing else."""
+    chunks = [{"id": "c1", "choices": [{"delta": piece}]} for piece in pieces]
+    last = {"id": "c1", "choices": [{"message": message}]}
+    reply = answer(sse(*chunks, last, chunk("", "stop")))
+    assert ("Hi", "Hm.", "stop") == (reply.text, reply.reasoning, reply.finish_reason)
+
+
 # Tool calls
 
 
