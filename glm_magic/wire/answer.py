@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _FRAGMENT_SIZE = 100
 #: So many characters of a type that nobody knows are kept.
 _KIND_SIZE = 60
-_THOUGHTS = ("reasoning_content", "reasoning")
+#: What thinking is called.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WORDS = ("content", "refusal", *_THOUGHTS)
 _CALLS = ("tool_calls", "function_call")
 _INDEX = re.compile("[0-9]{1,9}")
@@ -29,8 +30,8 @@ _INDEX = re.compile("[0-9]{1,9}")
 class Answer:
     """Text, thinking and tool calls of one answer.
 
-    Servers name the thinking `reasoning_content` or `reasoning`, or leave it
-    in the content between tags; each character comes out once.
+    Servers name the thinking `reasoning_content`, `reasoning` or `thinking`,
+    or leave it in the content between tags; each character comes out once.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,10 @@ class Answer:
     def add(self, delta: JSON) -> Delta:
         """Take in one `delta` (or `message`) object and return what it adds."""
         self._note(self.calls.add(delta))
-        thought = self._text(delta, "reasoning_content") or self._text(delta, "reasoning")
+        thought = ""
+        for name in _THOUGHTS:
+            if name in delta:
+                thought = _both(thought, self._text(delta, name))
         reasoning = self._reasoning_pairs.feed(thought)
         if reasoning:
             self._splitter.may_close = False
@@ -126,6 +130,14 @@ class Answer:
 
     def _note(self, odd: list[str]) -> None:
         self.unknown += [tidy(kind, _KIND_SIZE) for kind in odd]
+
+
+def _both(text: str, other: str) -> str:
+    """Return *text* and *other*, or the one that has the other in it."""
+    # Nearly always they are the same; where not, to show too much is better than to lose some.
+    if other in text:
+        return text
+    return other if text in other else text + other
 
 
 def delta_of(choice: JSON, places: Sequence[str] = ("delta", "message", "text")) -> JSON:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .payload import JSON
 
 _FIELDS = (
-    *("content", "reasoning_content", "reasoning", "tool_calls"),
+    *("content", "reasoning_content", "reasoning", "thinking", "tool_calls"),
     *("refusal", "function_call"),
 )
 

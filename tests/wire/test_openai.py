@@ -213,6 +213,33 @@ def test_reasoning_once():
     assert "ab" == answer(sse(first, second, chunk("x", "stop"))).reasoning
 
 
+@pytest.mark.parametrize(
+    ("thoughts", "expected"),
+    [
+        ({"thinking": "a"}, "a"),
+        ({"reasoning_content": "a", "reasoning": "a", "thinking": "a"}, "a"),
+        ({"reasoning_content": None, "reasoning": "", "thinking": "a"}, "a"),
+        ({"reasoning_content": "a", "reasoning": "b"}, "ab"),
+        ({"reasoning_content": "a", "reasoning": "b", "thinking": "ab"}, "ab"),
+        ({"reasoning_content": "a b", "reasoning": "a"}, "a b"),
+        ({"reasoning_content": "a", "reasoning": "a b"}, "a b"),
+    ],
+    ids=range(7),
+)
+def test_thinking_under_any_name(thoughts, expected):
+    """Thinking comes under three names, and what each of them adds to the others is kept."""
+    streamed = answer(sse(chunk("", **thoughts), chunk("x", "stop")))
+    told = reply_of(read_answer(whole({"content": "x", **thoughts}), OpenAIDecoder()))
+    assert [expected, expected] == [streamed.reasoning, told.reasoning]
+
+
+def test_thinking_in_a_choice_alone():
+    """A chunk that only thinks, under whatever name, is part of an answer that begins anew."""
+    chunks = [chunk("", thinking="a", id="c1"), chunk("", thinking="b", id="c2")]
+    reply = answer(sse(*chunks, chunk("x", "stop", id="c2")))
+    assert ("x", "b") == (reply.text, reply.reasoning)
+
+
 def test_half_a_surrogate():
     """Text with half a surrogate pair can be encoded."""
     stream = json.dumps(chunk("a\ud83d", "stop"))
