@@ -19,6 +19,7 @@ JSON = dict[str, Any]
 
 SKIPPED = "one unreadable event was skipped"
 CUT = "the last event was cut off and was ignored"
+WEB_PAGE = "a web page came amid the answer and was left out"
 REPAIRED = "a damaged event was repaired as far as possible"
 
 _KINDS = {str: "text", list: "list", dict: "object", bool: "truth value"}
@@ -59,6 +60,8 @@ def read_event(event: Event, *, goes_on: bool = False) -> Reading:
         return Reading([whole])
     if saved := _salvage(event.data, lone):
         return Reading(saved, REPAIRED)
+    if event.raw.startswith(b"<"):
+        return Reading([], WEB_PAGE)
     return Reading([], SKIPPED if event.is_whole else CUT)
 
 

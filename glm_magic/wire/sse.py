@@ -1,17 +1,21 @@
 """Server-sent events: bytes in, events out. No I/O and no JSON.
 
 The grammar is the event stream of the WHATWG HTML standard, section 9.2,
-without reconnection (`retry:` is ignored).
+without reconnection (`retry:` is ignored). Of the lines that it has one ignore,
+those are read that a server or a gateway wrote without making them an event:
+JSON, and the first line of a web page.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ProtocolError
 
 MIB = 2**20
 _BOM = b"\xef\xbb\xbf"
+#: Fields that say nothing here, comments being those without a name.
+_SILENT = (b"", b"id", b"retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class SSEDecoder:
         self._data_size = 0
         self._type = b""
         self._id = ""
+        self._is_bare = False  # whether the event is JSON that came without `data:`
+        self._has_page = False  # whether a web page came, the lines of which may look like anything
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that *chunk* completes.
@@ -68,10 +74,9 @@ class SSEDecoder:
 
     def close(self) -> list[Event]:
         """Return what the end of the stream leaves over: at most one event, not whole."""
-        if any(self._line):
-            self._read_lines(b"")
+        bare = self._read_lines(b"") if any(self._line) else []
         event = self._dispatch(is_whole=False)
-        return [event] if event else []
+        return [event] if event else [replace(each, is_whole=False) for each in bare]
 
     def _unify(self, chunk: bytes) -> bytes:
         """Turn every line end into LF; the LF of a split CRLF has been counted already."""
@@ -110,7 +115,19 @@ class SSEDecoder:
         elif name == b"error":  # llama.cpp until 2025 names the field itself so
             self._type = b"error"
             self._add(value)
+        elif name not in _SILENT and not self._has_page:
+            return self._read_bare(line)
         return None
+
+    def _read_bare(self, line: bytes) -> Event | None:
+        """Read a *line* that is no field."""
+        if not (self._is_bare or (line.startswith((b"{", b"<")) and not self._data)):
+            return None
+        self._has_page = not self._is_bare and line.startswith(b"<")
+        self._is_bare = True
+        self._add(line)
+        is_end = self._has_page or (line[:1] in (b"{", b"}") and line.endswith(b"}"))
+        return self._dispatch(is_whole=True) if is_end else None
 
     def _add(self, value: bytes) -> None:
         self._data.append(value)
@@ -118,7 +135,7 @@ class SSEDecoder:
 
     def _dispatch(self, *, is_whole: bool) -> Event | None:
         data, kind = self._data, self._type
-        self._data, self._data_size, self._type = [], 0, b""
+        self._data, self._data_size, self._type, self._is_bare = [], 0, b"", False
         if not data:
             return None
         name = kind.decode("utf-8", "replace") or "message"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glm_magic.wire.chatglm import TRUNCATED
-from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED
+from glm_magic.wire.payload import CUT, REPAIRED, SKIPPED, WEB_PAGE
 from tests.far_side import Stream
 from tests.far_side_data import chatglm_frame, event, openai_chunk
 from tests.faults.dialects import SNAPSHOTS, TEXT, amid, changed, fault, then
@@ -85,6 +85,11 @@ def cut_short(events: list[bytes]) -> list[bytes]:
     return [*rest, last[: len(last) // 2]]
 
 
+def undressed(event: bytes) -> bytes:
+    """Return *event* without the name of its field."""
+    return event.removeprefix(b"data: ")
+
+
 def glued(first: bytes, second: bytes) -> Callable[[list[bytes]], list[bytes]]:
     """Return a change that puts *first* before the second event and *second* between both."""
     return lambda events: [events[0], first + second + events[1], *events[2:]]
@@ -112,6 +117,31 @@ DAMAGED = (
         changed(amid(data(""), data(" "), b"data\n\n", b"event: ping\ndata: {}\n\n")),
     ),
     fault("first event broken", changed(lambda events: [data("{nope"), *events]), words=(SKIPPED,)),
+)
+
+PAGE = b"<!doctype html>\n<html>\n<h1>502 Bad Gateway</h1>\n\n<style>\n{}\n</style>\n</html>\n\n"
+
+BARE = (
+    fault("events without data:", changed(lambda events: [events[0], *map(undressed, events[1:])])),
+    fault(
+        "events without data: and blank lines",
+        changed(lambda events: [events[0], *(undressed(each)[:-1] for each in events[1:])]),
+    ),
+    fault("line of broken JSON", changed(amid(b'{"id": nope}\n')), words=(SKIPPED,)),
+    fault(
+        "line of JSON cut at the end",
+        then(b'{"id": "x'),
+        finish="truncated",
+        words=(CUT, TRUNCATED),
+    ),
+    fault("web page in mid-stream", changed(amid(PAGE)), words=(WEB_PAGE,)),
+    fault(
+        "web page at the end",
+        then(PAGE),
+        finish="truncated",
+        words=(WEB_PAGE, TRUNCATED),
+    ),
+    fault("web page as an event", changed(amid(b"data: <html></html>\n\n")), words=(WEB_PAGE,)),
 )
 
 ODD = (
@@ -393,4 +423,4 @@ ODD = (
     ),
 )
 
-FAULTS = (*DAMAGED, *ODD)
+FAULTS = (*DAMAGED, *BARE, *ODD)

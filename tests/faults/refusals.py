@@ -40,10 +40,22 @@ def bare_line(error: dict[str, Any]) -> bytes:
     return f"error: {json.dumps(error)}\n\n".encode()
 
 
+def bare_json(error: dict[str, Any]) -> bytes:
+    """Return *error* as JSON that is no event, on a line that no blank one follows."""
+    return json.dumps({"error": error}).encode() + b"\n"
+
+
+def bare_lines(error: dict[str, Any]) -> bytes:
+    """Return *error* as JSON that is no event, on many lines."""
+    return json.dumps({"error": error}, indent=2).encode() + b"\n"
+
+
 SHAPES: dict[str, Shape] = {
     "error": field,
     "event: error": named_event,
     "error: line": bare_line,
+    "bare JSON": bare_json,
+    "bare JSON on many lines": bare_lines,
 }
 
 #: What each code means, by wire format.
@@ -102,6 +114,12 @@ STRINGS = (
     fault(
         "event: error with words",
         then(b"event: error\ndata: no idea\n\n"),
+        error=StatusError,
+        words=("no idea",),
+    ),
+    fault(
+        "bare JSON with words, held open",
+        then(b'{"error": "no idea"}\n', end="hold"),
         error=StatusError,
         words=("no idea",),
     ),

@@ -12,23 +12,43 @@ from glm_magic.messages import Delta
 from glm_magic.wire.parts import Transcript
 from glm_magic.wire.sse import Event
 
+#: What the standard reads; `error` is ours.
+FIELDS = ("", "data", "event", "id", "retry", "error")
+
 
 def events_slowly(stream: bytes) -> list[Event]:
     """Return the events of *stream* by the steps of section 9.2.6 of the HTML standard.
 
-    Two things are ours: a field `error` is data of that type, and what the end
-    of the stream cuts short is given out as not whole.
+    Three things are ours: a field `error` is data of that type, what the end of
+    the stream cuts short is given out as not whole, and some of the lines that
+    the standard ignores are read: JSON that lacks its `data:` is an event of
+    its own, and so is the first line of the first web page.
     """
     *lines, rest = re.split(r"\r\n|\r|\n", stream.decode("utf-8", "replace").removeprefix("\ufeff"))
-    events, fields, last_id = [], [], ""
-    for line in lines + [rest] * bool(rest):
-        if line:
+    events, fields, last_id, had_page = [], [], "", False
+    for number, line in enumerate(lines + [rest] * bool(rest)):
+        bare = "" if had_page else bare_of(line, fields)
+        had_page = had_page or bare == "<"
+        if bare:
+            fields.append((bare, line))
+        elif line and field_of(line)[0] in FIELDS:
             fields.append(field_of(line))
             last_id = id_of(*fields[-1], last_id)
-        else:
-            events += event_of(fields, last_id, is_whole=True)
+        is_json = bare == "{" and line[:1] in ("{", "}") and line[-1] == "}"
+        if not line or bare == "<" or is_json:
+            events += event_of(fields, last_id, is_whole=number < len(lines))
             fields = []
     return events + event_of(fields, last_id, is_whole=False)
+
+
+def bare_of(line: str, fields: list[tuple[str, str]]) -> str:
+    """Return how JSON or a page begins that *line*, which is no field, is of; else nothing."""
+    names = {name for name, _ in fields}
+    if field_of(line)[0] in FIELDS:
+        return ""
+    if "{" in names:
+        return "{"
+    return line[0] if line[0] in "{<" and not names & {"data", "error"} else ""
 
 
 def field_of(line: str) -> tuple[str, str]:
@@ -47,7 +67,7 @@ def event_of(fields: list[tuple[str, str]], last_id: str, *, is_whole: bool) -> 
     kind, data = "", ""
     for name, value in fields:
         kind = value if name == "event" else "error" if name == "error" else kind
-        data += value + "\n" if name in ("data", "error") else ""
+        data += value + "\n" if name in ("data", "error", "{", "<") else ""
     return [Event(data[:-1].encode(), kind or "message", last_id, is_whole)] if data else []
 
 

@@ -45,6 +45,25 @@ STREAMS = {
     "error_line": (b'error: {"code":500}\n\n', [event('{"code":500}', "error")]),
     "no_blank_line": (b"data: a\n\ndata: b\n", [event("a"), event("b", is_whole=False)]),
     "no_line_end": (b"data: a\ndata: b", [event("a\nb", is_whole=False)]),
+    "bare_json": (
+        b'data: a\n\n{"a": 1}\n{"b": 2}\ndata: c\n\n',
+        [event("a"), event('{"a": 1}'), event('{"b": 2}'), event("c")],
+    ),
+    "bare_json_of_a_type": (b'event: error\n{"a": 1}\n\n', [event('{"a": 1}', "error")]),
+    "bare_json_on_lines": (
+        b'{\n "a":\n: ping\n{}\n}\n data: x\ndata: b\n\n',
+        [event('{\n "a":\n{}'), event("b")],
+    ),
+    "bare_json_cut": (b'{"a": 1,\n "b"', [event('{"a": 1,\n "b"', is_whole=False)]),
+    "bare_json_at_the_end": (
+        b'data: a\n\n{"a": 1}',
+        [event("a"), event('{"a": 1}', is_whole=False)],
+    ),
+    "bare_json_behind_data": (b'data: a\n{"a": 1}\n\n', [event("a")]),
+    "bare_page": (
+        b"data: a\n\n<html>\n<p>\n{}\n\n<p>\n\ndata: b\n\n",
+        [event("a"), event("<html>"), event("b")],
+    ),
     "nothing": (b"", []),
     "only_comments": (b": a\n\n:\n\n: b", []),
 }
@@ -63,7 +82,7 @@ def test_byte_by_byte(stream, expected):
 
 
 _PIECES = [b"data", b"event", b"id", b"error", b":", b" ", b"\r", b"\n", b"\r\n", b"\n\n", BOM]
-_PIECES += [b"\0", b"x", b"\xe4", "你".encode(), "😀".encode()[:3], b"\xff"]
+_PIECES += [b"{", b"}", b"<", b"\0", b"x", b"\xe4", "你".encode(), "😀".encode()[:3], b"\xff"]
 
 
 @given(st.lists(st.sampled_from(_PIECES)).map(b"".join), st.lists(st.integers(0, 200)))
