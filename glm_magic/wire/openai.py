@@ -48,7 +48,7 @@ class OpenAIDecoder:
 
     `close` is to be called when the bytes end. The last delta carries the
     finish reason; `is_done` is True once it has been given out, or when the
-    far side has reported a failure, and later events are ignored.
+    far side has reported a failure. Later events add no more than notices.
     """
 
     def __init__(self) -> None:
@@ -81,6 +81,11 @@ class OpenAIDecoder:
         return self._is_done
 
     @property
+    def _is_closed(self) -> bool:
+        """Whether nothing more is looked at: behind a failure, and behind an end with `[DONE]`."""
+        return self._failure is not None or (self._is_done and self._was_done)
+
+    @property
     def kept(self) -> int:
         """About how many characters were taken in and not given out."""
         return self._answer.kept
@@ -88,11 +93,11 @@ class OpenAIDecoder:
     def decode(self, event: Event) -> list[Delta]:
         """Return what *event* adds."""
         data = event.data.strip()
-        if self._is_done or not data:
+        if not data or (self._is_done and (self._is_closed or not event.is_whole)):
             return []
         self._was_done = data == "[DONE]"
         if self._was_done:  # before the end it may come by mistake, and more behind it
-            return self._end() if self._finishing.has_reason else []
+            return self._end() if self._finishing.has_reason and not self._is_done else []
         if event.event == "error":
             payload = read_object(data)
             return self._break_off(payload) if payload else self._fail(data)
@@ -120,8 +125,8 @@ class OpenAIDecoder:
         return [rest] if rest != _NOTHING else []
 
     def read(self, chunk: JSON) -> list[Delta]:
-        """Return what one parsed *chunk* adds."""
-        if self._is_done:
+        """Return what one parsed *chunk* adds; behind the last delta, only what to say of it."""
+        if self._is_closed:
             return []
         if _is_error(chunk):
             return self._break_off(chunk)
@@ -153,12 +158,12 @@ class OpenAIDecoder:
         if self._choice is None:
             self._choice = number
         elif number != self._choice:
-            if number:
+            if number or self._is_done:
                 return self._say(_OTHER_CHOICE)
             deltas = self._change_to(number)
         delta = self._news_in(choice, delta)
         has_text = says_something(delta)
-        if has_text and not self._finishing.goes_on(chunk_id):
+        if has_text and (self._is_done or not self._finishing.goes_on(chunk_id)):
             return deltas + self._say(_LATE)
         if has_text or not self._finishing.has_reason:
             deltas += self._extend(delta, chunk_id)
@@ -192,7 +197,7 @@ class OpenAIDecoder:
 
     def _fail(self, payload: object) -> list[Delta]:
         """Keep the error for `close`, so that what has come with it is given out before."""
-        if self._finishing.is_over:
+        if self._is_done or self._finishing.is_over:
             return self._say(_LATE)
         self._failure, self._is_done = classify(None, payload), True
         return []

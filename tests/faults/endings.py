@@ -11,7 +11,7 @@ from glm_magic.errors import (
 )
 from glm_magic.providers.base import Clocks
 from glm_magic.wire.chatglm import TRUNCATED
-from glm_magic.wire.payload import CUT
+from glm_magic.wire.payload import CUT, SKIPPED
 from tests.far_side import End, Stream, openai_stream
 from tests.far_side_data import chatglm_frame, chatglm_part, event, openai_chunk, words
 from tests.faults.dialects import DIALECTS, SNAPSHOTS, TEXT, changed, fault, then
@@ -30,6 +30,13 @@ AT_ONCE = 2**20
 
 FINISHED = event(openai_chunk({}, finish="stop"))
 LATE = event(openai_chunk({"content": " and more"}))
+USAGE = {"usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+SPENT = event({**openai_chunk({}, finish="stop"), **USAGE})
+OTHER = event({"id": "r1", "choices": [{"index": 1, "delta": {"content": "no"}}]})
+SECOND_FIRST = (
+    {"id": "r1", "choices": [{"index": 1, "delta": {"content": "The second."}}]},
+    {"id": "r1", "choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}], **USAGE},
+)
 LATE_FRAME = event(chatglm_frame(chatglm_part("text", "And more."), "init"))
 INTERVENED = event(
     {
@@ -159,6 +166,38 @@ AFTERWARDS = (
         "events after the finish",
         then(FINISHED, LATE, LATE, DONE, LATE, cut=AT_ONCE),
         words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
+    *(
+        fault(
+            f"{name} after a finish with usage",
+            then(SPENT, *late, cut=AT_ONCE),
+            words=words,
+            wires=(OPENAI,),
+        )
+        for name, late, words in (
+            ("events", [LATE, LATE, DONE, LATE], ("went on after the end",)),
+            ("an error", [event({"error": "boom"}), DONE], ("went on after the end",)),
+            ("another answer", [OTHER, DONE], ("more than one answer",)),
+            ("broken JSON", [b"data: {nope\n\n", DONE], (SKIPPED,)),
+            ("nothing new", [FINISHED, SPENT, DONE, DONE, LATE], ()),
+            ("half an event", [LATE[:-9]], ()),
+        )
+    ),
+    fault(
+        "text under the id of a reason that came with text, after a finish with usage",
+        then(
+            event(openai_chunk({"content": " end"}, finish="stop")), SPENT, LATE, DONE, cut=AT_ONCE
+        ),
+        text=TEXT + " end",
+        words=("went on after the end",),
+        wires=(OPENAI,),
+    ),
+    fault(
+        "first choice after the finish of the second, with usage",
+        then(*map(event, SECOND_FIRST), LATE, DONE, text="", cut=AT_ONCE),
+        text="The second.",
+        words=("more than one answer",),
         wires=(OPENAI,),
     ),
     fault(

@@ -474,6 +474,14 @@ def test_nothing_after_the_end():
     assert ("Hi", []) == (reply_of(ended).text, late + decoder.close())
 
 
+def test_doubtful_end_is_the_end():
+    """An error behind the last delta does not undo it, however little its reason is worth."""
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    chunks = [chunk("Hel", "stop"), chunk("lo", "stop"), chunk("", "null", usage=usage)]
+    reply = answer(sse(*chunks, {"error": "boom"}))
+    assert ("Hello", "truncated", 2) == (reply.text, reply.finish_reason, len(reply.notices))
+
+
 # Answers in one piece
 
 
