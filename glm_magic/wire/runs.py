@@ -86,9 +86,10 @@ def _only_adds(event: bytes) -> bool:
     return (
         len(news) == 1
         and news.popitem() in [(name, "text") for name in _TEXTS]
-        and not (choice.get("finish_reason") or choice.get("index") or _has_news(chunk))
+        and not (choice.get("finish_reason") or choice.get("index"))
+        and not (_has_news(choice) or _has_news(chunk))
     )
 
 
-def _has_news(chunk: dict[str, Any]) -> bool:  # Any: JSON values
-    return any(chunk.get(name) for name in ("error", "code", "usage", "message", "msg"))
+def _has_news(place: dict[str, Any]) -> bool:  # Any: JSON values
+    return any(place.get(name) for name in ("error", "code", "usage", "message", "msg"))

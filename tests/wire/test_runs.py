@@ -108,6 +108,16 @@ def test_a_text_that_is_not_whole_is_left_alone(text: bytes):
     assert joined(pieces)[1:] == pieces[1:]
 
 
+def test_a_message_beside_the_text_is_no_run():
+    """Events whose messages differ, but not the text they add, are left alone."""
+    delta = {"content": "text"}
+    chunks = [
+        {"id": "c1", "choices": [{"delta": delta, "message": {"content": str(number)}}]}
+        for number in range(20)
+    ]
+    assert joined([sse(*chunks)]) == [sse(*chunks)]
+
+
 def test_escaped_letters_are_joined():
     """Servers that escape all but ASCII are read as quickly."""
     stream = events(*(chunk("你好\n") for _ in range(20)), escaped=True)
