@@ -13,6 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from .bounds import bound
 from .grammar import LONGEST_FORMULA, OPENING, closing_of, read_formula
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False})
     parser.enable("table")
+    bound(parser)
     parser.core.ruler.enableOnly(["normalize", "block"])
     parser.block.ruler.before("fence", "formula", _formula, {"alt": ["paragraph"]})
     return parser

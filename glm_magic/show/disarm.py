@@ -30,6 +30,7 @@ _OPENS_FORMULA = re.compile(r"\$|\\begin\{|\\\\[(\[]")
 _STARTS_BLOCK = re.compile(
     r"^(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+*:](?:\s|$)|#|>|[-=:|][-=:| ]*$))", re.M
 )
+_LAST = 999_999_999  # a longer number starts no item: what is in it would be read anew
 _ALIGN = {
     "": "---",
     "text-align:left": ":--",
@@ -115,8 +116,9 @@ def _list(node: Node, fence: str) -> str:
 def _numbers(node: Node) -> list[int] | list[str]:
     if node.type == "bullet_list":
         return [""] * len(node.children)
-    first = int(node.attrs.get("start", 1))
-    return list(range(first, first + len(node.children)))
+    count = len(node.children)
+    first = min(int(node.attrs.get("start", 1)), _LAST - count + 1)
+    return list(range(first, first + count))
 
 
 def _item(node: Node, marker: str, fence: str, gap: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST = 8000
 
 _OPENING = re.compile(r"\$\$?|\\[(\[]|\\begin\{([A-Za-z]+\*?)\}")
+_DOLLAR = re.compile(r"(?<!\\)\$")
 _CLOSINGS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 _REST = re.compile(r"[^\S\n]*(?:\n|\Z)")
 # Commands that make commands: a few of them can grow into megabytes.
@@ -132,10 +133,10 @@ def _closing(opening: re.Match[str]) -> str:
 
 
 def _find(text: str, closing: str, start: int) -> int:
-    end = text.find(closing, start, start + LONGEST)
-    while closing == "$" and end > 0 and text[end - 1] == "\\":
-        end = text.find(closing, end + 1, start + LONGEST)
-    return end
+    if closing != "$":
+        return text.find(closing, start, start + LONGEST)
+    found = _DOLLAR.search(text, start, start + LONGEST)
+    return found.start() if found else -1
 
 
 def _is_formula(inner: str, following: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .bounds import References, bound_nesting
+from .bounds import References, bound
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -26,6 +26,7 @@ LONGEST_FORMULA = 8000
 DEEPEST_SPAN = 50
 
 OPENING = re.compile(r"\$\$?|\\\(|\\\[|\\begin\{([A-Za-z]+\*?)\}")
+_DOLLAR = re.compile(r"(?<!\\)\$")
 _CLOSINGS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 _LINK = re.compile(r"https?://[^\s/?#]|mailto:[^\s]", re.I)
 _LINE_BREAK = re.compile(r"<br\s*/?>\s*", re.I)
@@ -74,7 +75,7 @@ def _parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100})
     parser.enable(["table", "strikethrough"])
-    bound_nesting(parser)
+    bound(parser)
     # Its documented hook: what is no link is left in the text as it was written.
     parser.validateLink = is_link  # type: ignore[method-assign, assignment]
     parser.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph"]})
@@ -155,11 +156,11 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:  # noqa: FBT001, 
 
 
 def _find_end(text: str, opening: re.Match[str]) -> int:
-    closing, last = closing_of(opening), opening.end() + LONGEST_FORMULA
-    end = text.find(closing, opening.end(), last)
-    while closing == "$" and end > 0 and text[end - 1] == "\\":
-        end = text.find(closing, end + 1, last)
-    return end
+    start, last = opening.end(), opening.end() + LONGEST_FORMULA
+    if opening[0] != "$":
+        return text.find(closing_of(opening), start, last)
+    found = _DOLLAR.search(text, start, last)
+    return found.start() if found else -1
 
 
 def _is_formula(inner: str, following: str) -> bool:

@@ -20,7 +20,7 @@ from time import thread_time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from .bounds import References, bound_nesting
+from .bounds import References, bound
 from .formulas import add_formulas, mathml
 from .sanitiser import sanitise
 
@@ -92,7 +92,7 @@ def _parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 50})
     parser.enable(["table", "strikethrough"])
-    bound_nesting(parser)
+    bound(parser)
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # see _link
     parser.inline.ruler.before("autolink", "line_break", _line_break)
     add_formulas(parser)

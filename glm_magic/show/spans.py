@@ -51,7 +51,7 @@ _RAW = re.compile(r"<[A-Za-z/!?]|!\[|\]\(|ftp://", re.I)
 _TANGLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 _MARKS = {"em", "strong", "s", "link", "image"}
 # What must not touch: `$x$5` is a price, `$x$$y$` another formula, marked reads ~` and $` as text.
-_CLASH = re.compile(r"\$[$\d`]|[~`]`")
+_CLASH = re.compile(r"\$[$\d`]|[~`]`|~~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,10 @@ def _emphasis(node: Node, place: _Place) -> str:
 
 def _struck(node: Node, place: _Place) -> str:
     text = _spans(node.children, place)
-    return text if "~~" in text else f"~~{text}~~"
+    if "~~" in text:
+        return text
+    start, end = (_JOINER if side in ("`", "~") else "" for side in (text[:1], text[-1:]))
+    return f"~~{start}{text}{end}~~"
 
 
 def _link(node: Node, place: _Place) -> str:

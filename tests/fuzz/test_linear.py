@@ -23,7 +23,7 @@ SHAPES = (
     *("<", "<a ", "<!--", "<?", "<br>", "*", "*a ", "**a*", "_a", "~~", "$", "$$", "$x$ ", "$`"),
     *("\\", "\\(", "\\[", "\\[\n", "$$\n", "\\begin{a}\n", "> ", ">", "- ", "- a\n", "1. ", "a|"),
     *("|a|b|\n", "&", "&amp;", "http://a ", "【", "【1†", "a@b.c ", "# ", "===\n", "\n", "\r"),
-    *("\t", "\x1b[", "\u202e", "a", "a\n", "_", "%", "$%a$"),
+    *("\t", "\x1b[", "\u202e", "a", "a\n", "_", "%", "$%a$", "\\\\$"),
 )
 SIZE = 1000
 
@@ -87,9 +87,36 @@ def test_definitions(do):
 
 
 @pytest.mark.parametrize("do", [disarm, render])
+def test_large_definition(do):
+    """A large address may be used, though it is looked for twice, and small ones beside it."""
+    large = f"http://a.test/{'A' * 60_000}"
+    text = f"[see [x][d]]\n\n[x][d]\n\n[z][f]\n\n[d]: {large}\n[f]: http://b.test"
+    shown = do(text)
+    assert shown.count(large) >= 2
+    assert do(f"{text}\n\n{'[x][d] ' * 20}").count("http://b.test") >= 1
+
+
+@pytest.mark.parametrize("do", [disarm, render])
 def test_definitions_of_a_short_text(do):
     """A link may be used as often as anybody does."""
     assert do("[a]: http://b.test/\n\n" + "[a] " * 1000).count("http://b.test/") >= 1000
+
+
+def table(size: int) -> str:
+    """Return a table in which nearly all cells are lacking."""
+    return "|a" * size + "|\n" + "|-" * size + "|\n" + "a\n" * size + "\n"
+
+
+@pytest.mark.parametrize("do", [disarm, render])
+def test_lacking_cells(do):
+    """Rows that are far too short are not filled up without end."""
+    assert len(do(table(250))) < 20 * len(table(250))
+    assert len(do(table(12) * 20)) < 60 * len(table(12) * 20)
+
+
+def test_rows_behind_the_last():
+    """What stands behind a table that lacks too many cells is text."""
+    assert "the last row" in disarm(f"{table(250)[:-1]}the last row")
 
 
 def test_nesting():

@@ -18,7 +18,9 @@ from tests.scripted import ScriptedProvider, says
 DATA = Path(__file__).parents[1] / "data"
 CORPUS = json.loads((DATA / "xss_payloads.json").read_text(encoding="utf-8"))
 PAYLOADS: list[str] = [payload["p"] for payload in CORPUS["payloads"]]
-WRAPPERS: list[str] = [*CORPUS["markdown_wrappers"], *CORPUS["markdown_code_wrappers"]]
+#: Ways in which marked lost sight of code, that no corpus has.
+FOUND = ["$~~`{P}`~~$", "~~`a`~~`{P}` ", "**``**~~`{P}`~~`", "999999999. a\n1. ~~~\n   b\n\n   {P}"]
+WRAPPERS: list[str] = [*CORPUS["markdown_wrappers"], *CORPUS["markdown_code_wrappers"], *FOUND]
 NAUGHTY: list[str] = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
 END = "The end of the attack."
 #: Outputs of a cell: with the last, which says `END`, as many as JupyterLab shows.

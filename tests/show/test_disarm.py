@@ -113,6 +113,32 @@ def test_blocks_nested_without_end(do, text: str):
     assert "b" in re.sub(r"</?[a-z][^>]*>", "", do(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$~~`<img src=x>`~~$",
+        "costs $~~`<img src=x>`~~ or $5",
+        "~~`a`~~`<img src=x>`",
+        "~~`<img src=x>`http://b~~w",
+        "**``**~~`<img src=x>`~~`",
+    ],
+)
+def test_struck_code(text: str):
+    """No tilde touches the backquotes of code: marked would take both for text."""
+    shown = disarm(text)
+    assert "`<img src=x>`" in shown
+    assert "~`" not in shown
+    assert "`~" not in shown
+    assert "~~~" not in shown
+
+
+def test_longest_number():
+    """No item has a number that is too long for one, which would lay open what is in it."""
+    items = "\n1. ~~~\n   b\n\n   <img src=x>" * 3
+    for viewer in (commonmark, nbconvert):
+        assert [] == actors(viewer(disarm(f"999999998. a{items}")))
+
+
 def test_most_dollars():
     """Past a thousand dollar signs in one text, none starts a formula, or slows a viewer down."""
     shown = disarm("it costs $5 " * 1001)
