@@ -221,7 +221,8 @@ class SnapshotDecoder:
         self._finish, self._remark = finish, remark
         unknown = self._transcript.unknown
         notice = [Delta(notice=tidy(left_out(unknown), 150))] if unknown else []
-        doubt = [Delta(notice=DOUBT)] if self._transcript.is_doubtful else []
+        is_doubtful = finish != "content_filter" and self._transcript.is_doubtful
+        doubt = [Delta(notice=DOUBT)] if is_doubtful else []
         return self.rest() + notice + doubt
 
     def _end(self) -> list[Delta]:

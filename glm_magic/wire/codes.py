@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import (
     AuthenticationError,
@@ -22,6 +22,9 @@ from ..errors import (
     StatusError,
 )
 from .payload import JSON, object_in, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KEY = (
     "Check the key, and that it belongs to this service: "
@@ -160,8 +163,7 @@ def class_of(status: int | None, *named: object) -> type[StatusError]:
 
     The code of an account that is used up goes before that.
     """
-    known = [rule.error for each in named if (rule := _RULES.get(str(each).lower()))]
-    if QuotaError in known:
+    if any(_is_used_up(str(each)) for each in named):
         return QuotaError
     number = _number_of(status, *named, status)
     return StatusError if number is None else _STATUS_RULES.get(number, _UNKNOWN).error
@@ -170,28 +172,45 @@ def class_of(status: int | None, *named: object) -> type[StatusError]:
 def _read(body: JSON) -> tuple[str, str, str]:
     """Return code, type and message of an error body."""
     places = places_in(body)
-    codes = (code_text(place.get(name)) for place in places for name in ("code", "error_code"))
-    kinds = (text_of(place, "type") for place in places)
+    codes = [code_text(place.get(name)) for place in places for name in ("code", "error_code")]
+    kinds = [text_of(place, "type") for place in places]
     details = (text_of(place, *_WORDS) for place in places)
-    code, kind, detail = (next(filter(None, each), "") for each in (codes, kinds, details))
+    code, kind = foremost(codes), foremost(kinds)
+    detail = next(filter(None, details), "")
     if path := text_of(body, "path"):  # the shape of the Spring framework
         detail = f"{detail} ({path})"
     return code, kind, detail
 
 
-def places_in(body: JSON) -> list[JSON]:
-    """Return *body* and the objects in it that tell of the error, the innermost first."""
-    places = [body]
-    for place in places:  # also those that are added here
-        inner = (object_in(place.get(name)) for name in ("detail", "error"))
-        places += filter(None, inner)
-    return places[::-1]
+def places_in(body: JSON, depth: int = 5) -> list[JSON]:
+    """Return the objects in *body* that tell of the error: it is behind its `error`.
+
+    Details come last; so many levels are looked at.
+    """
+    error, detail = (object_in(body.get(name)) for name in ("error", "detail"))
+    before, behind = (
+        places_in(each, depth - 1) if each and depth else [] for each in (error, detail)
+    )
+    return [*before, body, *behind]
+
+
+def foremost(codes: Sequence[str]) -> str:
+    """Return the one of *codes* that says most: an account that is used up, else the first."""
+    used_up = (code for code in codes if _is_used_up(code))
+    return next(used_up, next(filter(None, codes), ""))
+
+
+def _is_used_up(code: str) -> bool:
+    rule = _RULES.get(code.lower())
+    return rule is not None and rule.error is QuotaError
 
 
 def code_text(code: object) -> str:
     """Return a business *code* as text, or "" for what is none; some gateways write 1113.0."""
     if isinstance(code, float) and code.is_integer():
         code = int(code)
+    if code in (0, "0"):  # all is well, or it stands elsewhere
+        return ""
     return str(code) if isinstance(code, (str, int)) and not isinstance(code, bool) else ""
 
 
@@ -210,7 +229,7 @@ def _number_of(status: int | None, *named: object) -> int | None:
 
 
 def _find_rule(status: int | None, code: str, kind: str, body: JSON) -> _Rule:
-    known = _RULES.get(code.lower()) or _RULES.get(kind.lower())
+    known = _RULES.get(foremost([code, kind]).lower()) or _RULES.get(kind.lower())
     if known and (known.error is not OverloadError or may_pass(status)):
         return known
     number = _number_of(status, code, status, body.get("status"))

@@ -31,6 +31,8 @@ class Growth:
 
     def __init__(self) -> None:
         self.mode: Literal["cumulative", "delta"] | None = None
+        #: Whether a frame began like the one before it: an edit, or a piece that begins alike.
+        self.is_edited = False
         self._breaks = 0
 
     @property
@@ -43,11 +45,11 @@ class Growth:
         if self.mode or not old or not new or old == new:
             return
         # A short or monotonous piece may well be followed by one that begins like it.
-        grows, starts = new.startswith(old), [old[:_START], new[:_START]]
-        kept = old if grows else commonprefix(starts)  # noqa: RUF071, letters are meant
-        if is_clear(kept):
-            self.mode = "cumulative"
-        if self.mode or grows:
+        if new.startswith(old):
+            self.mode = "cumulative" if is_clear(old) else None
+            return
+        if is_clear(commonprefix([old[:_START], new[:_START]])):  # noqa: RUF071, letters are meant
+            self.is_edited = True
             return
         # A text may be edited, but hardly from its first character on, or time and again.
         self._breaks += 1

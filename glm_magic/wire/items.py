@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..growing import GrowingText
 from .growth import is_clear
+from .markdown import strip_citations
 
 if TYPE_CHECKING:
     from .growth import Growth
@@ -53,9 +54,13 @@ class Item:
         is_one = not (self.is_huge or self._repeats)
         return is_one and text.startswith(self._last) and is_clear(self._last)
 
-    def grows_to(self, text: str) -> bool:
-        """Whether *text* says that its frames repeat; a finished one is repeated in any mode."""
-        return not self.is_final and self.begins(text)
+    def grows_to(self, text: str, own: Item | None) -> bool:
+        """Whether *text* says that frames repeat; a finished one is repeated in any mode.
+
+        So may be a piece of one's *own* that comes alone.
+        """
+        is_news = self is not own or text != self._last
+        return is_news and not self.is_final and self.begins(text)
 
     def is_in(self, other: Item) -> bool:
         """Whether *other* says all that it says, and that is no chance."""
@@ -74,7 +79,7 @@ class Item:
     def is_doubtful(self, growth: Growth) -> bool:
         """Whether its frames may as well be read the other way."""
         is_open = growth.mode is None and not (self.is_final or self._repeats)
-        is_clear_now = not growth.is_delta and is_clear(self._last)
+        is_clear_now = not (growth.is_delta or growth.is_edited) and is_clear(self._last)
         return is_open and len(self._last) != self.size and not is_clear_now
 
     def finish(self, text: str, growth: Growth) -> str | None:
@@ -112,7 +117,9 @@ class Item:
     def _has(self, text: str, growth: Growth) -> bool:
         """Whether *text* is all of it, or a piece of it where frames are pieces."""
         is_piece = growth.is_delta and any(text in piece for piece in self._sum.pieces)
-        return is_piece or self._sum.added_in(text) == ""
+        if is_piece or self._sum.added_in(text) == "":
+            return True
+        return 2 * len(text) > self.size and _bare(text) == _bare(self._sum.read())
 
     def _repeat(self, text: str, *, is_plain: bool) -> str | None:
         # Before the mode was known, the last frame may have been shown, but all of them kept.
@@ -135,3 +142,8 @@ class Item:
     def _add(self, text: str) -> None:
         self._sum.add(text)
         self.size += len(text)
+
+
+def _bare(text: str) -> str:
+    """Return *text* without citation marks, and the blanks around it."""
+    return strip_citations(text, is_open=False)[0].strip()

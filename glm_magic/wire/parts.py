@@ -77,6 +77,8 @@ class Transcript:
         self._replace(entries)
         changes = [change for change in every if change.added != ""]
         is_turned = was_delta != self._growth.is_delta
+        if is_turned and not was_delta:
+            self._rearrange()
         # Nearly every frame only prolongs the newest text; the others have it written anew, or
         # kept for later what is not at an end.
         is_odd = self._is_late or is_turned
@@ -140,8 +142,9 @@ class Transcript:
         """See that frames repeat, where a growing text comes once more, be it in another place."""
         for one in entries if self._growth.mode is None else ():
             known = self._known.get(one.key.segment, {})
-            items = (self._items[key] for key in known if key.kind == one.key.kind)
-            if not one.is_final and any(item.grows_to(one.text) for item in items):
+            items = [self._items[key] for key in known if key.kind == one.key.kind]
+            own = self._items.get(one.key) if len(entries) == 1 else None
+            if not one.is_final and any(item.grows_to(one.text, own) for item in items):
                 self._growth.mode = "cumulative"
                 return
 
@@ -165,9 +168,9 @@ class Transcript:
             self._arrange(list(present), [key for key in absent if self._items[key].is_absent])
 
     def _forget(self, old: Key, present: dict[Key, int]) -> None:
-        """Take *old* for nothing if an item that is *present* says the same."""
+        """Take *old*, if not whole, for nothing where an item that is *present* says the same."""
         item = self._items[old]
-        if any(item.is_in(self._items[key]) for key in islice(present, _FEW)):
+        if not item.is_final and any(item.is_in(self._items[key]) for key in islice(present, _FEW)):
             item.clear()
             self._change(old)
 
@@ -175,8 +178,11 @@ class Transcript:
         """Whether an item that is *present* has the *place* of *old*."""
         # A frame without names may have only one of the parts, and thinking gives way to text.
         is_whole = bool(old.segment) or len(present) > 1
-        others = (key for key in present if present[key] == place and self._items[key].size)
-        return is_whole and any(key.is_thinking >= old.is_thinking for key in others)
+        # As long as frames may be pieces, what is whole stays, and code has an output behind it.
+        is_open = self._growth.mode == "cumulative" or not self._items[old].is_final
+        others = [key for key in present if present[key] == place and self._items[key].size]
+        kinds = [key.kind for key in others if key.is_thinking >= old.is_thinking]
+        return is_whole and is_open and any(kind != "execution_output" for kind in kinds)
 
     def _show(self, key: Key, *, is_gone: bool) -> None:
         if self._items[key].is_gone != is_gone:
@@ -197,6 +203,13 @@ class Transcript:
                 if self._places[key] != place:
                     self._places[key], text.keys[place] = place, key
                     self._change(key)
+
+    def _rearrange(self) -> None:
+        """Have all items stand in the order of their arrival again."""
+        for is_thinking, text in self._texts.items():
+            text.keys = [key for key in self._places if key.is_thinking == is_thinking]
+            self._places |= {key: place for place, key in enumerate(text.keys)}
+            text.change(0)
 
     def _is_closed(self, key: Key) -> bool:
         """Whether the end of the answer changes nothing about what was written for *key*."""

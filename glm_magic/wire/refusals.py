@@ -15,7 +15,7 @@ from ..errors import (
     StatusError,
     tidy,
 )
-from .codes import class_of, code_text, may_pass, places_in, status_in
+from .codes import class_of, code_text, foremost, may_pass, places_in, status_in
 from .payload import JSON, object_of, objects_of, text_of
 
 _CAPTCHA = "FRONTEND_CAPTCHA_REQUIRED"
@@ -39,7 +39,7 @@ def is_refusal(frame: JSON) -> bool:
     code, message = _facts_of(frame)
     if "parts" in frame:  # where a status that nobody knows is no reason to give the answer up
         is_numbered = str(frame.get("status")).isdecimal() and bool(code and message)
-        is_bare = frame.get("status") is None and bool(frame.get("error"))
+        is_bare = frame.get("status") is None and _is_told(frame.get("error"))
         is_no = (is_numbered or is_bare) and not frame["parts"]
         return frame.get("status") == "error" or is_no
     return frame.get("status") == "error" or bool(frame.get("error") or code)
@@ -50,9 +50,18 @@ def complaints(frame: JSON) -> list[str]:
     faulty = [
         place
         for place in (frame, *objects_of(frame, "parts"))
-        if place.get("last_error") or place.get("error") or place.get("status") == "error"
+        if any(_is_told(place.get(name)) for name in ("last_error", "error"))
+        or place.get("status") == "error"
     ]
     return [_complaint(*_facts_of(place)) for place in faulty]
+
+
+def _is_told(error: object) -> bool:
+    """Whether *error* is one: where all is well, one may be empty, or have the code 0."""
+    if not isinstance(error, dict):
+        return bool(error)
+    codes = [error[name] for name in ("error_code", "code") if error.get(name) is not None]
+    return not any(code in (0, "0") for code in codes) and any(error.values())
 
 
 def _complaint(code: str, message: str) -> str:
@@ -124,14 +133,16 @@ def _fits(sign: str, code: str, message: str) -> bool:
 
 def _facts_of(payload: JSON) -> tuple[str, str]:
     """Find code and message in *payload*, its `error`, `detail`, `last_error` or `data.error`."""
-    *inner, _ = places_in(payload)
-    others = (object_of(payload, "last_error"), object_of(object_of(payload, "data"), "error"))
-    places = [*inner, *others, payload]
+    data = object_of(payload, "data")
+    told = next(
+        filter(None, (payload.get("error"), payload.get("last_error"), data.get("error"))), ""
+    )
+    places = places_in({**payload, "error": told})
     codes = [place.get(name) for place in places for name in ("error_code", "code")]
     numbers = [text for text in map(code_text, (*codes, payload.get("status"))) if _is_code(text)]
     messages = [text_of(place, *_WORDS) for place in places]
-    return next(iter(numbers), ""), next(filter(None, messages), "")
+    return foremost(numbers), next(filter(None, messages), "")
 
 
 def _is_code(text: str) -> bool:
-    return text not in ("", "0", "init", "finish", "intervene", "error")
+    return text not in ("", "init", "finish", "intervene", "error")

@@ -224,8 +224,11 @@ def test_text_that_changes_its_mind(after, part):
 
 @pytest.mark.parametrize("after", [LONG[:12], "It was a bright day"], ids=["shrinks", "edited"])
 def test_second_frame_that_changes_its_mind(after):
-    """Two frames suffice to see that a text was edited, if enough of it stays."""
-    assert ("", after, "stop", []) == shown(frame(text(LONG)), frame(text(after)), END)
+    """A text that keeps its beginning was edited, unless the next frames tell otherwise."""
+    start = [frame(text(LONG)), frame(text(after))]
+    assert ("", after, "stop", [DOUBT]) == shown(*start, END)
+    assert ("", f"{after}!", "stop", []) == shown(*start, frame(text(f"{after}!")), END)
+    assert ("", f"{LONG}{after}So", "stop", []) == shown(*start, frame(text("So")), END)
 
 
 def test_full_text_goes_over_the_sum():
@@ -366,6 +369,87 @@ def test_item_of_another_type_says_something_else():
     assert LONG == answer(*start, frame(code("1")), frame(text(LONG)), END).text
     start = [frame(think(LONG[:12])), frame(think(LONG))]
     assert (LONG, "Hi", "stop", []) == shown(*start, frame(text("Hi")), END)
+
+
+def output(words):
+    """Return an item of what code has printed."""
+    return {"type": "execution_output", "content": words}
+
+
+def images():
+    """Return an item with an image."""
+    return {"type": "image", "image": [{"image_url": "https://a.test/i.png"}]}
+
+
+X, ONE_SHOWN = code("x=1\n"), "```\n1\n```"
+IMAGE = "![image](https://a.test/i.png)"
+IN_TURN = {
+    "of one part": (
+        [frame(X), frame(output("1")), frame(images(), part="finish"), frame(text("It "))],
+        [frame(text("is 1.")), frame(X, output("1"), images(), text("It is 1."), part="finish")],
+        f"```python\nx=1\n```\n\n{ONE_SHOWN}\n\n{IMAGE}\n\nIt is 1.",
+    ),
+    "between two parts": (
+        [frame(X), frame(output("1"), part="finish", logic_id="M"), frame(text("It "))],
+        [frame(text("is 1.")), frame(text("It is 1."), part="finish")],
+        f"```python\nx=1\n```\n\n{ONE_SHOWN}\n\nIt is 1.",
+    ),
+    "each whole": (
+        [frame(code("print(1)"), part="finish"), frame(output("1"), part="finish")],
+        [frame(text("It is 1."), part="finish", logic_id="M")],
+        f"```python\nprint(1)\n```\n\n{ONE_SHOWN}\n\nIt is 1.",
+    ),
+    "text, and code that is cut": (
+        [frame(text("I compute."), part="finish"), frame(code("print(1)"))],
+        [],
+        "I compute.\n\n```python\nprint(1)\n```",
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "rest", "expected"), IN_TURN.values(), ids=IN_TURN)
+def test_types_in_turn(start, rest, expected):
+    """What is told under one name in turn is all shown, in the order in which it came."""
+    assert expected == answer(*start, *rest, END).text
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["0,1,2,3\n", "0,1,2,3\n", "4,5,6,7\n", "done"],
+        ["https://a.test/1\n", "https://a.test/2\n", "done"],
+        ["import numpy as np\n", "import numpy.linalg as la\n", "x = 1\n"],
+    ],
+    ids=["equal", "addresses", "imports"],
+)
+@pytest.mark.parametrize("item", [text, think, code])
+def test_pieces_that_begin_alike(item, pieces):
+    """Pieces that are equal, or begin alike, are all there, with no frame that says all of it."""
+    shown_there = "".join(shown(*(frame(item(piece)) for piece in pieces), END)[:2])
+    assert "".join(pieces) in shown_there
+
+
+@pytest.mark.parametrize("late", ["Hello world.", "\nHello world【1†source】.\n"])
+def test_finished_text_told_again_otherwise(late):
+    """A finished text that is told again without its marks, or with blanks, is told once."""
+    pieces = [frame(text("Hello ")), frame(text("world【1†source】."))]
+    whole = frame(text("Hello world【1†source】."), part="finish")
+    assert "Hello world." == answer(*pieces, whole, frame(text(late)), END).text
+
+
+@pytest.mark.parametrize("field", ["error", "last_error"])
+@pytest.mark.parametrize("none", [{}, {"error_code": 0}, {"error_code": 0, "err_msg": ""}, ""])
+def test_error_that_is_none(field, none):
+    """An empty error, or one of the code 0, says that all is well, whatever frame it is in."""
+    said = {"parts": [], field: none}
+    frames = [frame(text("Hello"), part="finish"), said, {**END, field: none}]
+    assert ("", "Hello", "stop", []) == shown(*frames)
+
+
+def test_moderation_leaves_no_doubt():
+    """Where moderation ends an answer, nothing else is said of its text."""
+    end = {"status": "intervene", "last_error": {"intervene_text": "No."}, "parts": []}
+    assert ["No."] == answer(frame(text("我")), frame(text("我想")), end).notices
 
 
 def test_pieces_of_several_types():

@@ -89,6 +89,31 @@ def test_refusal_is_no_failure(error, status, expected):
     assert (expected, False) == (type(refused), refused.passing)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "1113", "message": "m", "detail": {"code": "abc"}}},
+        {"code": "1113", "message": "m", "detail": [{"code": "x", "msg": "y"}]},
+        {"error": {"code": "insufficient_quota", "message": "m", "error": {"code": 429}}},
+        {"error": {"type": "insufficient_quota", "message": "m", "detail": {"type": "api_error"}}},
+        {"error": {"type": "insufficient_quota", "message": "m", "code": "rate_limit_error"}},
+        {"detail": {"error": {"code": "1113", "message": "m"}}},
+        {"code": "1113", "message": "m", "detail": {"code": 429, "message": "x"}},
+        {"code": 0, "error": {"code": 0, "error": {"code": 1113, "message": "m"}}},
+    ],
+)
+def test_quota_among_other_codes(body):
+    """An account that is used up is told as such, whatever stands around it or in it."""
+    error = classify(429, body)
+    assert (QuotaError, False, "m") == (type(error), error.passing, error.detail)
+
+
+def test_words_before_details():
+    """The words of an error go before its details."""
+    body = {"error": {"message": "outer words", "detail": [{"msg": "inner"}]}}
+    assert "outer words" == classify(400, body).detail
+
+
 def test_busy_minute_of_a_refusal():
     """A busy minute is told as such, but asked again only if the status may pass."""
     errors = [classify(status, {"error": {"code": "1302"}}) for status in (None, 400, 429)]
