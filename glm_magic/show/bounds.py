@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
     from markdown_it.rules_inline import StateInline
 
 #: Levels of quotes that are read, or twice those of lists: what stands deeper are paragraphs that
@@ -44,7 +45,7 @@ class References(dict[str, dict[str, Any]]):  # Any: what the parser keeps of a 
 
 
 def bound(parser: MarkdownIt) -> None:
-    """Have *parser* keep to the bounds above; each text has its own `References`."""
+    """Have *parser* keep to the bounds above."""
     from markdown_it.rules_block import blockquote, list_block, table
     from markdown_it.rules_inline import image, link  # 20 ms that only shown text needs
 
@@ -53,8 +54,13 @@ def bound(parser: MarkdownIt) -> None:
     at("blockquote", _unless_deep(blockquote), {"alt": [*in_text, "blockquote", "list"]})
     at("list", _unless_deep(list_block), {"alt": [*in_text, "blockquote"]})
     at("table", _unless_ragged(table), {"alt": in_text})
+    parser.core.ruler.before("normalize", "bounds", _begin)
     parser.inline.ruler.at("link", _counted(link))
     parser.inline.ruler.at("image", _counted(image))
+
+
+def _begin(state: StateCore) -> None:
+    state.env["references"] = References(len(state.src))
 
 
 _BlockRule = Callable[["StateBlock", int, int, bool], bool]

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .bounds import References, bound
+from .bounds import bound
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -50,7 +50,7 @@ def parse(markdown: str) -> Node:
     """
     from markdown_it.tree import SyntaxTreeNode  # 20 ms that only shown text needs
 
-    tokens = _parser().parse(markdown, {"references": References(len(markdown))})
+    tokens = _parser().parse(markdown)
     for token in tokens:
         token.children = _shallow(token.children or [], 0) or token.children
     return SyntaxTreeNode(tokens)

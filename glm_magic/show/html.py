@@ -20,7 +20,7 @@ from time import thread_time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from .bounds import References, bound
+from .bounds import bound
 from .formulas import add_formulas, mathml
 from .sanitiser import sanitise
 
@@ -77,8 +77,7 @@ def render(markdown: str) -> str:
     element is the code to the letter, apart from what CommonMark replaces
     (carriage returns, U+0000) and halves of surrogate pairs.
     """
-    references = References(len(markdown))
-    tokens = _parser().parse(_SURROGATE.sub("\ufffd", markdown), {"references": references})
+    tokens = _parser().parse(_SURROGATE.sub("\ufffd", markdown))
     _tick_boxes(tokens)
     return sanitise(_write(tokens))
 
